@@ -1,0 +1,2 @@
+//! Set up, demo, test, tidy.
+fn main() {}

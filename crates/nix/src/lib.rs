@@ -1,1 +1,5 @@
-//! Placeholder until this crate is filled.
+//! Host → system → closure. The only crate that runs Nix.
+
+mod closure;
+
+pub use closure::{Closure, PathInfo};

@@ -1,5 +1,33 @@
 //! Host → system → closure. The only crate that runs Nix.
+//!
+//! It calls the machine's own `nix` and `nix-store` (2.8 or newer, the local store or the daemon) and reads their JSON: evaluation in
+//! pure mode, what a build would do, the build itself with its progress, closures, garbage-collector roots, and files put into the store.
+//! Settings are given with each call; nothing of the user's configuration is written. `--store` of another machine is not supported:
+//! what is built is read from `/nix/store`.
 
 mod closure;
+mod configuration;
+mod derivation;
+mod error;
+mod evaluate;
+mod fault;
+mod hash;
+mod log;
+mod nix;
+mod plan;
+mod process;
+mod realise;
+mod store;
+mod text;
 
 pub use closure::{Closure, PathInfo};
+pub use derivation::ArchiveFile;
+pub use error::{BuildFailure, Error, Result};
+pub use evaluate::{Flake, FlakeMetadata};
+pub use fault::{EvaluationFailure, Position};
+pub use hash::nar_hash_hex;
+pub use log::Event;
+pub use nix::{Nix, Options, Version};
+pub use plan::BuildPlan;
+pub use process::{interrupt, is_interrupted, is_running};
+pub use text::quote;

@@ -1,0 +1,226 @@
+//! Evaluation of a flake's attributes, always pure.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::{
+    Error, EvaluationFailure, Event, Nix, Result, log::LogReader, process,
+    realise::sandbox_failure, text::percent_encode,
+};
+
+/// A flake and how its inputs are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flake {
+    reference: String,
+    overrides: Vec<(String, String)>,
+}
+
+/// What Nix says of a flake without evaluating its outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlakeMetadata {
+    /// The store path that the flake was copied to.
+    pub source: PathBuf,
+    /// All of Nix's JSON.
+    pub json: Value,
+}
+
+impl Flake {
+    /// A git repository: its tracked files, as they are in the working tree.
+    pub fn git(root: &Path) -> Self {
+        let mut reference = format!("git+file://{}", percent_encode(&root.to_string_lossy()));
+        if root.join(".git/shallow").exists() {
+            reference.push_str("?shallow=1");
+        }
+        Self {
+            reference,
+            overrides: Vec::new(),
+        }
+    }
+
+    /// A folder, with all that is in it.
+    pub fn path(folder: &Path) -> Self {
+        Self {
+            reference: format!("path:{}", percent_encode(&folder.to_string_lossy())),
+            overrides: Vec::new(),
+        }
+    }
+
+    /// The flake in a folder below this one's root.
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        if !folder.as_os_str().is_empty() {
+            let separator = if self.reference.contains('?') {
+                '&'
+            } else {
+                '?'
+            };
+            let folder = percent_encode(&folder.to_string_lossy());
+            self.reference.push_str(&format!("{separator}dir={folder}"));
+        }
+        self
+    }
+
+    /// Replaces an input by a store path with a known hash (SRI), whatever the lock file says.
+    pub fn with_input(mut self, input: &str, store_path: &Path, nar_hash: &str) -> Self {
+        let reference = format!(
+            "path:{}?narHash={}",
+            percent_encode(&store_path.to_string_lossy()),
+            percent_encode(nar_hash).replace('/', "%2F"),
+        );
+        self.overrides.push((input.to_owned(), reference));
+        self
+    }
+
+    /// The reference, as Nix takes it on its command line.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    fn arguments(&self) -> impl Iterator<Item = &str> {
+        self.overrides
+            .iter()
+            .flat_map(|(input, reference)| ["--override-input", input, reference])
+    }
+}
+
+impl Nix {
+    /// Applies a function, a Nix expression, to an attribute of the flake, and gives the result as JSON. Derivations that it mentions are in the store
+    /// afterwards; what it imports from is built.
+    ///
+    /// # Errors
+    /// [`Error::Evaluation`] with Nix's message.
+    pub fn evaluate(
+        &self,
+        flake: &Flake,
+        attribute: &str,
+        apply: &str,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Value> {
+        let installable = format!("{}#{attribute}", flake.reference);
+        loop {
+            let mut command = self.nix();
+            command.args(["--option", "warn-dirty", "false"]);
+            // Nix's cache remembers that something failed, but not why.
+            command.args(["--option", "eval-cache", "false"]);
+            command.args(["--log-format", "internal-json"]);
+            if self.options().show_trace {
+                command.arg("--show-trace");
+            }
+            command.args(["eval", "--json", "--no-write-lock-file"]);
+            command.args(flake.arguments());
+            command.arg(&installable).args(["--apply", apply]);
+            let mut reader = LogReader::default();
+            let output = process::run(command, &mut |line| {
+                reader.line(line).into_iter().for_each(&mut *on_event);
+            })?;
+            if output.status.success() {
+                return serde_json::from_slice(&output.stdout).map_err(|source| Error::Json {
+                    command: "nix eval".to_owned(),
+                    source,
+                });
+            }
+            if !self.is_unsandboxed()
+                && let Some(reason) = sandbox_failure(&reader)
+            {
+                self.give_up_sandbox();
+                on_event(Event::Unsandboxed { reason });
+                continue;
+            }
+            let mut failure = if reader.errors.is_empty() {
+                EvaluationFailure::parse(&output.stderr)
+            } else {
+                EvaluationFailure::parse(&reader.error_text())
+            };
+            if failure.message.is_empty() {
+                failure.message = format!("`nix eval` ended with {}", output.status);
+            }
+            return Err(Box::new(failure).into());
+        }
+    }
+
+    /// Evaluates an expression that needs nothing but one file, without purity: for what a flake says of itself before its inputs are known.
+    ///
+    /// # Errors
+    /// [`Error::Evaluation`] with Nix's message.
+    pub fn evaluate_file(&self, file: &Path, apply: &str) -> Result<Value> {
+        let mut command = self.nix();
+        command.args(["eval", "--impure", "--json", "--file"]);
+        command.arg(file).args(["--apply", apply]);
+        let output = process::run(command, &mut |_| {})?;
+        if !output.status.success() {
+            let text = crate::text::plain(&output.stderr);
+            return Err(Box::new(EvaluationFailure::parse(&text)).into());
+        }
+        serde_json::from_slice(&output.stdout).map_err(|source| Error::Json {
+            command: "nix eval".to_owned(),
+            source,
+        })
+    }
+
+    /// Where a flake is in the store, and its locks.
+    ///
+    /// # Errors
+    /// [`Error::Command`] with Nix's message, or [`Error::Output`].
+    pub fn flake_metadata(&self, flake: &Flake) -> Result<FlakeMetadata> {
+        const COMMAND: &str = "nix flake metadata";
+        let mut command = self.nix();
+        command.args(["--option", "warn-dirty", "false"]);
+        command.args(["flake", "metadata", "--json", "--no-write-lock-file"]);
+        command.args(flake.arguments());
+        command.arg(&flake.reference);
+        let json = self.run_json(command, COMMAND)?;
+        let source = json["path"].as_str().ok_or_else(|| Error::Output {
+            command: COMMAND.to_owned(),
+            detail: "no `path`".to_owned(),
+        })?;
+        Ok(FlakeMetadata {
+            source: source.into(),
+            json,
+        })
+    }
+
+    /// Writes the flake's `flake.lock`: locks what is not locked yet, or with `update` all inputs anew.
+    ///
+    /// # Errors
+    /// [`Error::Command`] with Nix's message.
+    pub fn lock_flake(&self, flake: &Flake, update: bool) -> Result<()> {
+        let mut command = self.nix();
+        command.args(["--option", "warn-dirty", "false"]);
+        command.args(["flake", "lock"]);
+        if update {
+            command.arg("--recreate-lock-file");
+        }
+        command.args(flake.arguments());
+        command.arg(&flake.reference);
+        self.run(command, "nix flake lock").map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_encoded() {
+        let flake = Flake::git(Path::new("/home/a b/x#y"));
+        assert_eq!(flake.reference(), "git+file:///home/a%20b/x%23y");
+        let flake = flake.in_folder(Path::new("sub dir"));
+        assert_eq!(
+            flake.reference(),
+            "git+file:///home/a%20b/x%23y?dir=sub%20dir"
+        );
+        let flake = Flake::path(Path::new("/x")).with_input(
+            "flk",
+            Path::new("/nix/store/a-source"),
+            "sha256-a+b/c=",
+        );
+        assert_eq!(
+            flake.arguments().collect::<Vec<_>>(),
+            [
+                "--override-input",
+                "flk",
+                "path:/nix/store/a-source?narHash=sha256-a%2Bb%2Fc%3D"
+            ]
+        );
+    }
+}

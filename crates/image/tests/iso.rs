@@ -560,6 +560,55 @@ fn a_failure_keeps_the_previous_iso_and_leaves_nothing() {
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
 }
 
+/// The other process of the test below; does nothing unless that test starts it.
+#[test]
+fn a_run_that_is_killed() {
+    let Some(iso) = std::env::var_os("FLK_TEST_KILLED_ISO") else {
+        return;
+    };
+    let mut fixture = Fixture::new();
+    let text = fixture.options.store.join(store_name('v', "text"));
+    fs::set_permissions(&text, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&text, noise(100_000_000)).unwrap();
+    fixture.manifest.compression.level = Some(22);
+    fixture.write(Path::new(&iso)).unwrap();
+}
+
+#[test]
+fn a_killed_run_keeps_the_previous_iso_and_the_next_one_removes_its_debris() {
+    if !have(&["mksquashfs", "xorriso"]) {
+        return;
+    }
+    let fixture = Fixture::new();
+    let out = fixture.dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+    let iso = out.join("x.iso");
+    fs::write(&iso, "previous").unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_run_that_is_killed"])
+        .env("FLK_TEST_KILLED_ISO", &iso)
+        .env("TMPDIR", fixture.dir.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let half = out.join(".x.iso.flk/store.squashfs");
+    while !half.exists() {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it was too fast to be killed"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(matches!(fixture.write(&iso), Err(Error::Busy { .. })));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(half.exists());
+    assert_eq!(fs::read(&iso).unwrap(), b"previous");
+    fixture.write(&iso).unwrap();
+    assert!(stamp(&iso).unwrap().is_some());
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+}
+
 /// A file system of a given size, unmounted when dropped.
 struct Tmpfs(PathBuf);
 

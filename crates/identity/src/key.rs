@@ -133,7 +133,10 @@ mod tests {
             assert_ne!(other.fingerprint(), a.fingerprint());
         }
         // Pinned: a change of it would change the key of every build.
-        assert_eq!(a.fingerprint(), "SHA256:");
+        assert_eq!(
+            a.fingerprint(),
+            "SHA256:4fRH+LTFyR0n8wGJObin5yQX7/eWVXGEGUAAhaxb+po"
+        );
     }
 
     #[test]

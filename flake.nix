@@ -1,0 +1,27 @@
+{
+  description = "flk: from a host file to a running machine";
+
+  # No inputs: flk puts this flake, with its three static binaries in `bin/`, into the Nix store by itself.
+  outputs =
+    { self }:
+    {
+      lib = import ./nix/lib.nix { flk = self; };
+
+      nixosModules = {
+        live = ./nix/live.nix;
+        image = ./nix/image.nix;
+      };
+
+      templates = rec {
+        default = debian;
+        debian = {
+          path = ./template/debian;
+          description = "A repository of hosts on flk's built-in channel: Debian's packages, nothing but a mirror needed";
+        };
+        nixpkgs = {
+          path = ./template/nixpkgs;
+          description = "A repository of hosts on NixOS";
+        };
+      };
+    };
+}

@@ -1,0 +1,152 @@
+# Options under other names, and options that are gone.
+{ lib }:
+let
+  inherit (builtins) any filter foldl';
+  inherit (lib.options) mkOption showFiles showOption;
+in
+rec {
+  # Definitions of one option, for another.
+  mkAliasDefinitions = mkAliasAndWrapDefinitions lib.id;
+  mkAliasAndWrapDefinitions =
+    wrap: option:
+    lib.mkIf option.isDefined (wrap (lib.mkMerge option.definitions));
+  mkAliasAndWrapDefsWithPriority =
+    wrap: option:
+    let
+      keepPriority = lib.mkOverride (option.highestPrio or lib.modules.defaultOverridePriority);
+    in
+    lib.mkIf option.isDefined (wrap (lib.mkMerge (map keepPriority option.definitions)));
+  mkAliasIfDef = option: lib.mkIf option.isDefined;
+
+  # A definition that is as strong as the option it is made of.
+  mkDerivedConfig =
+    option: f:
+    lib.mkOverride (option.highestPrio or lib.modules.defaultOverridePriority) (f option.value);
+
+  mkRemovedOptionModule =
+    path: instructions:
+    { options, ... }:
+    let
+      option = lib.getAttrFromPath path options;
+    in
+    {
+      options = lib.setAttrByPath path (mkOption {
+        visible = false;
+        apply = _: throw "The option `${showOption path}' can no longer be used since it's been removed. ${instructions}";
+      });
+      config.assertions = [
+        {
+          assertion = !option.isDefined;
+          message = ''
+            The option definition `${showOption path}' in ${showFiles option.files} no longer has any effect; please remove it.
+            ${instructions}
+          '';
+        }
+      ];
+    };
+
+  mkRenamedOptionModule =
+    from: to:
+    doRename {
+      inherit from to;
+      visible = false;
+      warn = true;
+      use = builtins.trace (renamedMessage from to);
+    };
+
+  # Warns once `sinceRelease`, such as 2411, is as old as the oldest release that is supported.
+  mkRenamedOptionModuleWith =
+    {
+      from,
+      to,
+      sinceRelease,
+    }:
+    let
+      warn = lib.oldestSupportedReleaseIsAtLeast sinceRelease;
+    in
+    doRename {
+      inherit from to warn;
+      visible = false;
+      use = lib.warnIf warn (renamedMessage from to);
+    };
+
+  mkAliasOptionModule =
+    from: to:
+    doRename {
+      inherit from to;
+      visible = true;
+      warn = false;
+      use = lib.id;
+    };
+  mkAliasOptionModuleMD = mkAliasOptionModule;
+
+  # The value of `to` is `change config` where one of the options `from` is set.
+  mkMergedOptionModule =
+    from: to: change:
+    { config, options, ... }:
+    let
+      unset = "_mkMergedOptionModule";
+      isSet = path: lib.getAttrFromPath path config != unset;
+      changed =
+        path:
+        "The option `${showOption path}' defined in ${showFiles (lib.getAttrFromPath path options).files} has been changed to `${showOption to}' that has a different type. Please read `${showOption to}' documentation and update your configuration accordingly.";
+    in
+    {
+      options = foldl' lib.recursiveUpdate { } (
+        map (
+          path:
+          lib.setAttrByPath path (mkOption {
+            visible = false;
+            default = unset;
+          })
+        ) from
+      );
+      config = {
+        warnings = map changed (filter isSet from);
+      }
+      // lib.setAttrByPath to (lib.mkMerge (lib.optional (any isSet from) (change config)));
+    };
+
+  mkChangedOptionModule =
+    from: to: change:
+    mkMergedOptionModule [ from ] to change;
+
+  # What renames and aliases are made of: what is defined for `from` goes to `to`, and who reads `from` gets the value of `to`.
+  doRename =
+    {
+      from,
+      to,
+      visible,
+      warn,
+      use,
+      withPriority ? true,
+      condition ? true,
+    }:
+    { config, options, ... }:
+    let
+      old = lib.getAttrFromPath from options;
+      new = lib.attrByPath to { } options;
+      forward = if withPriority then mkAliasAndWrapDefsWithPriority else mkAliasAndWrapDefinitions;
+      type = new.type or (lib.types.submodule { });
+    in
+    {
+      options = lib.setAttrByPath from (
+        mkOption {
+          inherit visible;
+          description = "Alias of {option}`${showOption to}`.";
+          apply = _: use (lib.attrByPath to (abort "Renaming error: option `${showOption to}' does not exist.") config);
+        }
+        // lib.optionalAttrs (type != null) { inherit type; }
+      );
+      config = lib.mkIf condition (
+        lib.mkMerge [
+          (lib.optionalAttrs (options ? warnings) {
+            warnings = lib.optional (warn && old.isDefined) "The option `${showOption from}' defined in ${showFiles old.files} has been renamed to `${showOption to}'.";
+          })
+          (forward (lib.setAttrByPath to) old)
+        ]
+      );
+    };
+
+  renamedMessage = from: to: "Obsolete option `${showOption from}' is used. It was renamed to `${showOption to}'.";
+}

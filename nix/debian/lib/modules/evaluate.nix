@@ -1,0 +1,177 @@
+# Evaluates modules to a configuration.
+{ lib }:
+let
+  inherit (builtins) addErrorContext seq;
+  inherit (lib.modules) collectModules mergeModuleTree;
+
+  # The options that steer the module system itself.
+  internalModule =
+    {
+      prefix,
+      specialArgs,
+      extendModules,
+      type,
+    }:
+    {
+      _file = "lib/modules";
+      key = "lib/modules";
+      options._module = {
+        args = lib.mkOption (
+          {
+            type = lib.types.lazyAttrsOf lib.types.raw;
+            description = ''
+              Arguments that every module can ask for, besides `lib`, `config`, `options` and the special ones. They may depend
+              on the configuration, so `imports` must not depend on them.
+            '';
+          }
+          // lib.optionalAttrs (prefix != [ ]) { internal = true; }
+        );
+        check = lib.mkOption {
+          type = lib.types.bool;
+          default = true;
+          internal = true;
+          description = "Whether definitions of options that do not exist are errors.";
+        };
+        freeformType = lib.mkOption {
+          type = lib.types.nullOr lib.types.optionType;
+          default = null;
+          internal = true;
+          description = "The type that merges all definitions for which there is no option; null if such are not allowed.";
+        };
+        specialArgs = lib.mkOption {
+          internal = true;
+          readOnly = true;
+          description = "The arguments of modules that `imports` may depend on.";
+        };
+        unknownOptionsHint = lib.mkOption {
+          type = lib.types.str;
+          default = "";
+          internal = true;
+          description = "Stands below the list of options that do not exist in the error about them.";
+        };
+      };
+      config._module = {
+        args = {
+          inherit extendModules;
+          moduleType = type;
+        };
+        inherit specialArgs;
+      };
+    };
+in
+rec {
+  evalModules =
+    {
+      modules,
+      prefix ? [ ],
+      specialArgs ? { },
+      class ? null,
+      args ? { },
+      check ? true,
+    }@arguments:
+    let
+      given =
+        modules
+        ++ lib.optional (arguments ? args) { config._module.args = args; }
+        ++ lib.optional (arguments ? check) { config._module.check = lib.mkDefault check; };
+
+      collected =
+        collectModules class (specialArgs.modulesPath or "")
+          (
+            given
+            ++ [
+              (internalModule {
+                inherit
+                  prefix
+                  specialArgs
+                  extendModules
+                  type
+                  ;
+              })
+            ]
+          )
+          (
+            {
+              inherit lib options specialArgs;
+              _class = class;
+              _prefix = prefix;
+              config = addErrorContext "if you get an infinite recursion here, you probably reference `config' in `imports'. Import unconditionally, and let `mkIf' decide." config;
+            }
+            // specialArgs
+          );
+
+      # Later modules come first, as in NixOS: it shows in the order of merged lists.
+      merged = mergeModuleTree prefix (lib.reverseList collected.modules);
+
+      inherit (merged) options;
+      inherit (merged.config) _module;
+
+      config =
+        if _module.freeformType == null then
+          merged.config
+        else
+          lib.recursiveUpdate (lib.modules.freeformConfig prefix _module.freeformType merged.unmatched) merged.config;
+
+      unknown =
+        if !_module.check || _module.freeformType != null || merged.unmatched == [ ] then
+          null
+        else
+          throw (
+            lib.modules.unknownOptionsMessage {
+              inherit prefix options;
+              inherit (merged) unmatched;
+              hint = _module.unknownOptionsHint;
+            }
+          );
+
+      extendModules =
+        {
+          modules ? [ ],
+          specialArgs ? { },
+          prefix ? arguments.prefix or [ ],
+        }:
+        evalModules (
+          removeAttrs arguments [
+            "args"
+            "check"
+          ]
+          // {
+            inherit prefix;
+            modules = given ++ modules;
+            specialArgs = arguments.specialArgs or { } // specialArgs;
+          }
+        );
+
+      type = lib.types.submoduleWith { inherit modules specialArgs class; };
+    in
+    {
+      _type = "configuration";
+      options = seq unknown options;
+      config = seq unknown (removeAttrs config [ "_module" ]);
+      _module = seq unknown _module;
+      inherit (collected) graph;
+      inherit extendModules type class;
+    };
+
+  # What `freeformType` makes of definitions that no option takes.
+  freeformConfig =
+    prefix: freeformType: unmatched:
+    if unmatched == [ ] then
+      { }
+    else
+      freeformType.merge prefix (
+        map (entry: {
+          inherit (entry.source) file;
+          value = lib.setAttrByPath (lib.drop (builtins.length prefix) entry.path) (
+            entry.source.wrap entry.source.attributes.${entry.name}
+          );
+        }) unmatched
+      );
+
+  fixMergeModules =
+    modules: args:
+    evalModules {
+      inherit modules args;
+      check = false;
+    };
+}

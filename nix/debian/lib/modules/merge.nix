@@ -1,0 +1,234 @@
+# Pairs declared options with definitions, level by level.
+{ lib }:
+let
+  inherit (builtins)
+    all
+    attrNames
+    attrValues
+    concatLists
+    concatMap
+    filter
+    foldl'
+    head
+    isAttrs
+    length
+    mapAttrs
+    typeOf
+    unsafeGetAttrPos
+    zipAttrsWith
+    ;
+  inherit (lib.modules) evalOptionValue pushDown setDefaultModuleLocation;
+  inherit (lib.options) isOption showFiles showOption;
+
+  noSources = [ ];
+
+  # Declarations below one module, by name.
+  declarationsOf =
+    prefix: module:
+    if isAttrs module.options then
+      mapAttrs (name: options: {
+        inherit (module) _file;
+        inherit options;
+        pos = unsafeGetAttrPos name module.options;
+      }) module.options
+    else
+      throw (declarationNotASetMessage prefix module);
+
+  sourceByName =
+    prefix: source:
+    if isAttrs source.attributes then
+      mapAttrs (_: _: source) source.attributes
+    else
+      throw (definitionNotASetMessage prefix source);
+
+  # A group of options, seen as an option of type submodule.
+  groupAsOption =
+    declaration:
+    if isOption declaration.options then
+      declaration
+    else
+      declaration
+      // {
+        options = lib.mkOption {
+          type = lib.types.submoduleWith {
+            modules = [ { inherit (declaration) options; } ];
+            shorthandOnlyDefinesConfig = null;
+          };
+        };
+      };
+
+  isSubmodule = declaration: declaration.options.type.name or null == "submodule";
+in
+rec {
+  # The options that `modules` declare and what they define of them, as
+  # `{ options; config; unmatched; }`; `unmatched` are `{ path; name; source; }`, a source as of `pushDown`.
+  mergeModuleTree =
+    prefix: modules:
+    mergeLevel prefix modules (concatMap (module: pushDown module._file lib.id module.config) modules);
+
+  mergeLevel =
+    prefix: declaring: sources:
+    let
+      declarations = zipAttrsWith (_: values: values) (map (declarationsOf prefix) declaring);
+      definitions = zipAttrsWith (_: values: values) (map (sourceByName prefix) sources);
+      merged = mapAttrs (
+        name: declared:
+        let
+          loc = prefix ++ [ name ];
+          own = definitions.${name} or noSources;
+          options = filter (
+            declaration:
+            declaration.options ? _type
+            && (declaration.options._type == "option" || throw (notAnOptionMessage loc declaration))
+          ) declared;
+        in
+        if options == [ ] then
+          mergeLevel loc declared (concatMap (source: pushDown source.file source.wrap source.attributes.${name}) own)
+        else
+          let
+            option = evalOptionValue loc (fixupOptionType loc (
+              if length options == length declared then
+                mergeOptionDecls loc declared
+              else if all isSubmodule options then
+                mergeOptionDecls loc (map groupAsOption declared)
+              else
+                throw (nestedOptionsMessage loc (head options) (filter (declaration: !isOption declaration.options) declared))
+            )) (map (source: {
+              inherit (source) file;
+              value = source.wrap source.attributes.${name};
+            }) own);
+          in
+          {
+            options = option;
+            config = option.value;
+            unmatched = [ ];
+          }
+      ) declarations;
+      undeclared = removeAttrs definitions (attrNames declarations);
+    in
+    {
+      options = mapAttrs (_: result: result.options) merged;
+      config = mapAttrs (_: result: result.config) merged;
+      unmatched =
+        if sources == [ ] then
+          [ ]
+        else
+          concatLists (lib.mapAttrsToList (name: map (source: { inherit name source; path = prefix ++ [ name ]; })) undeclared)
+          ++ concatMap (result: result.unmatched) (attrValues merged);
+    };
+
+  # One option of all its declarations. Types may merge, what else a declaration says may be said once.
+  mergeOptionDecls =
+    loc: declarations:
+    foldl' (
+      merged: declaration:
+      let
+        option = declaration.options;
+        both = attribute: option ? ${attribute} && merged ? ${attribute};
+        type = merged.type.typeMerge option.type.functor;
+        subModules = option.type.getSubModules or null;
+      in
+      if
+        both "default"
+        || both "example"
+        || both "description"
+        || both "apply"
+        || (both "type" && type == null)
+      then
+        throw (declaredTwiceMessage loc declaration._file merged.declarations)
+      else
+        option
+        // merged
+        // {
+          declarations = merged.declarations ++ [ declaration._file ];
+          declarationPositions = merged.declarationPositions ++ [
+            (
+              if declaration.pos != null then
+                declaration.pos
+              else
+                {
+                  file = declaration._file;
+                  line = null;
+                  column = null;
+                }
+            )
+          ];
+          options =
+            if subModules == null then
+              merged.options
+            else
+              map (setDefaultModuleLocation declaration._file) subModules ++ merged.options;
+        }
+        // (if both "type" then { inherit type; } else { })
+    ) {
+      inherit loc;
+      declarations = [ ];
+      declarationPositions = [ ];
+      options = [ ];
+    } declarations;
+
+  # Gives the type the submodules of all declarations.
+  fixupOptionType =
+    loc: option:
+    if option.type.getSubModules or null == null then
+      option // { type = option.type or lib.types.unspecified; }
+    else
+      option
+      // {
+        type = option.type.substSubModules option.options;
+        options = [ ];
+      };
+
+  # Several modules' declarations and definitions, as nixpkgs names and shapes it.
+  mergeModules =
+    prefix: modules:
+    let
+      merged = mergeModuleTree prefix modules;
+    in
+    {
+      matchedOptions = merged.options;
+      unmatchedDefns = map (entry: {
+        inherit (entry.source) file;
+        value = entry.source.wrap entry.source.attributes.${entry.name};
+        prefix = lib.drop (length prefix) entry.path;
+      }) merged.unmatched;
+    };
+
+  # The texts of the errors.
+
+  declaredTwiceMessage =
+    loc: file: files:
+    "The option `${showOption loc}' in `${file}' is already declared in ${showFiles files}.";
+
+  declarationNotASetMessage =
+    prefix: module:
+    "An option declaration for `${showOption prefix}' in `${module._file}' has type `${typeOf module.options}' rather than an attribute set.\nDid you mean to define this outside of `options'?";
+
+  definitionNotASetMessage =
+    prefix: source:
+    "In module `${source.file}', you're trying to define a value of type `${typeOf source.attributes}' rather than an attribute set for the option `${showOption prefix}'!\nThis usually happens if `${showOption prefix}' has option definitions inside that are not matched.";
+
+  notAnOptionMessage =
+    loc: declaration:
+    let
+      kind = declaration.options._type;
+    in
+    "In module `${declaration._file}': expected an option declaration at option path `${showOption loc}' but got an attribute set with type ${kind}"
+    + lib.optionalString (kind == "option-type") (
+      "\nWhen declaring an option, you must wrap the type in a `mkOption' call: `${lib.strings.escapeNixIdentifier (lib.last loc)} = lib.mkOption { type = …; };'"
+    );
+
+  nestedOptionsMessage =
+    loc: option: nested:
+    let
+      lines = concatMap (
+        declaration:
+        map (name: " - option(s) with prefix `${showOption (loc ++ [ name ])}' in module `${declaration._file}'") (
+          attrNames declaration.options
+        )
+      ) nested;
+    in
+    "The option `${showOption loc}' in module `${option._file}' would be a parent of the following options, but its type `${
+      option.options.type.description or "<no description>"
+    }' does not support nested options.\n${lib.concatStringsSep "\n" (builtins.sort builtins.lessThan lines)}";
+}

@@ -1,0 +1,279 @@
+# fileSystems, swapDevices, zramSwap
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  # NixOS's rule of what stage 1 mounts.
+  earlyMountPoints = [
+    "/"
+    "/nix"
+    "/nix/store"
+    "/var"
+    "/var/log"
+    "/var/lib"
+    "/var/lib/nixos"
+    "/etc"
+    "/usr"
+  ];
+
+  fileSystemType =
+    { name, config, ... }:
+    {
+      options = {
+        enable = lib.mkOption {
+          type = lib.types.bool;
+          default = true;
+          description = "Whether it is mounted.";
+        };
+        mountPoint = lib.mkOption {
+          type = lib.types.str;
+          default = name;
+          description = "Where it is mounted.";
+        };
+        device = lib.mkOption {
+          type = lib.types.nullOr lib.types.str;
+          default = null;
+          description = "The device.";
+        };
+        label = lib.mkOption {
+          type = lib.types.nullOr lib.types.str;
+          default = null;
+          description = "The device's label.";
+        };
+        fsType = lib.mkOption {
+          type = lib.types.str;
+          default = "auto";
+          description = "The file system's type.";
+        };
+        options = lib.mkOption {
+          type = lib.types.listOf lib.types.str;
+          default = [ "defaults" ];
+          description = "The mount options.";
+        };
+        depends = lib.mkOption {
+          type = lib.types.listOf lib.types.str;
+          default = [ ];
+          description = "Mount points that come first.";
+        };
+        neededForBoot = lib.mkOption {
+          type = lib.types.bool;
+          default = false;
+          description = "Whether stage 1 mounts it.";
+        };
+        noCheck = lib.mkOption {
+          type = lib.types.bool;
+          default = false;
+          description = "Whether it is left unchecked.";
+        };
+        autoFormat = lib.mkOption {
+          type = lib.types.bool;
+          default = false;
+          description = "Not on this channel: formatting at boot.";
+        };
+        autoResize = lib.mkOption {
+          type = lib.types.bool;
+          default = false;
+          description = "Whether it grows with its device.";
+        };
+      };
+      config.device = lib.mkIf (config.label != null) (lib.mkDefault "/dev/disk/by-label/${config.label}");
+    };
+
+  swapType.options = {
+    device = lib.mkOption {
+      type = lib.types.str;
+      default = "";
+      description = "The device or file.";
+    };
+    label = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "The device's label.";
+    };
+    size = lib.mkOption {
+      type = lib.types.nullOr lib.types.int;
+      default = null;
+      description = "The file's size in MiB; it is made where it is missing.";
+    };
+    priority = lib.mkOption {
+      type = lib.types.nullOr lib.types.int;
+      default = null;
+      description = "Its priority.";
+    };
+    options = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ "defaults" ];
+      description = "Options of swapon.";
+    };
+    discardPolicy = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "Whether freed pages are discarded.";
+    };
+    randomEncryption = lib.mkOption {
+      type = lib.types.raw;
+      default = false;
+      description = "Not on this channel: swap with a new key at each boot.";
+    };
+  };
+
+  # In the order of mounting: a mount point after the folder that holds it and after what it depends on.
+  ordered =
+    let
+      components = path: lib.length (lib.filter (part: part != "") (lib.splitString "/" path));
+      isBefore =
+        a: b:
+        lib.elem a.mountPoint b.depends
+        || a.device != null && b.device != null && false
+        || (a.mountPoint == "/" && b.mountPoint != "/")
+        || lib.hasPrefix "${a.mountPoint}/" b.mountPoint
+        || b.device != null && lib.hasPrefix "${a.mountPoint}/" b.device && a.mountPoint != "/";
+      sorted = lib.sort (
+        a: b:
+        components a.mountPoint < components b.mountPoint
+        || components a.mountPoint == components b.mountPoint && a.mountPoint < b.mountPoint
+      ) (lib.filter (fs: fs.enable) (lib.attrValues config.fileSystems));
+      order = lib.toposort isBefore sorted;
+    in
+    order.result
+      or (throw "fileSystems: these depend on each other in a circle: ${toString (map (fs: fs.mountPoint) (order.cycle or order.loops))}");
+
+  needed = fs: fs.neededForBoot || lib.elem fs.mountPoint earlyMountPoints;
+
+  fstabEscape = lib.replaceStrings [ " " "\t" ] [ "\\040" "\\011" ];
+
+  fstabLine =
+    fs:
+    "${fstabEscape (toString fs.device)} ${fstabEscape fs.mountPoint} ${fs.fsType} ${
+      lib.concatStringsSep "," (fs.options ++ lib.optional fs.autoResize "x-systemd.growfs")
+    } 0 ${
+      if
+        fs.noCheck
+        || lib.elem fs.fsType [
+          "tmpfs"
+          "overlay"
+          "squashfs"
+          "iso9660"
+          "none"
+          "bind"
+          "btrfs"
+        ]
+      then
+        "0"
+      else if fs.mountPoint == "/" then
+        "1"
+      else
+        "2"
+    }\n";
+
+  swapDevice = swap: if swap.label != null then "/dev/disk/by-label/${swap.label}" else swap.device;
+in
+{
+  options = {
+    fileSystems = lib.mkOption {
+      type = lib.types.attrsOf (lib.types.submodule fileSystemType);
+      default = { };
+      description = "File systems by mount point.";
+    };
+
+    swapDevices = lib.mkOption {
+      type = lib.types.listOf (lib.types.submodule swapType);
+      default = [ ];
+      description = "Swap.";
+    };
+
+    zramSwap = {
+      enable = lib.mkOption {
+        type = lib.types.bool;
+        default = false;
+        description = "Whether there is swap in compressed memory.";
+      };
+      memoryPercent = lib.mkOption {
+        type = lib.types.int;
+        default = 50;
+        description = "How much of the memory it may stand for, in percent.";
+      };
+      algorithm = lib.mkOption {
+        type = lib.types.str;
+        default = "zstd";
+        description = "The compressor.";
+      };
+    };
+  };
+
+  config = {
+    assertions = [
+      {
+        assertion = config.fileSystems ? "/";
+        message = "fileSystems.\"/\" is not set: say which device holds the root file system, such as `fileSystems.\"/\" = { device = \"/dev/disk/by-label/nixos\"; fsType = \"ext4\"; };'";
+      }
+    ]
+    ++ map (fs: {
+      assertion = fs.device != null || lib.elem fs.fsType [ "tmpfs" "overlay" ];
+      message = "fileSystems.\"${fs.mountPoint}\".device is not set";
+    }) (lib.attrValues config.fileSystems);
+
+    environment.etc.fstab.text =
+      lib.concatMapStrings fstabLine (
+        map (fs: fs // { device = if fs.device == null then fs.fsType else fs.device; }) ordered
+      )
+      + lib.concatMapStrings (
+        swap:
+        "${swapDevice swap} none swap ${
+          lib.concatStringsSep "," (
+            swap.options ++ lib.optional (swap.priority != null) "pri=${toString swap.priority}"
+          )
+        } 0 0\n"
+      ) config.swapDevices
+      + lib.optionalString config.boot.tmp.useTmpfs "tmpfs /tmp tmpfs mode=1777,strictatime,nosuid,nodev,size=${toString config.boot.tmp.tmpfsSize} 0 0\n";
+
+    environment.systemPackages = lib.optional config.zramSwap.enable pkgs.systemd-zram-generator;
+    environment.etc."systemd/zram-generator.conf" = lib.mkIf config.zramSwap.enable {
+      text = "[zram0]\nzram-size = ram * ${toString config.zramSwap.memoryPercent} / 100\ncompression-algorithm = ${config.zramSwap.algorithm}\n";
+    };
+
+    systemd.services = lib.listToAttrs (
+      lib.imap1 (
+        index: swap:
+        lib.nameValuePair "make-swap-${toString index}" {
+          description = "Make the swap file ${swap.device}";
+          wantedBy = [ "swap.target" ];
+          before = [ "${(import ../systemd/unit-text.nix { inherit lib; }).escapePath swap.device}.swap" ];
+          unitConfig.DefaultDependencies = false;
+          unitConfig.RequiresMountsFor = dirOf swap.device;
+          script = ''
+            size=$(stat -c %s ${swap.device} 2>/dev/null || echo 0)
+            if [ "$size" != $((${toString swap.size} * 1024 * 1024)) ]; then
+              rm -f ${swap.device}
+              fallocate -l ${toString swap.size}M ${swap.device}
+              chmod 0600 ${swap.device}
+              mkswap ${swap.device}
+            fi
+          '';
+          path = [ pkgs.util-linux ];
+          serviceConfig.Type = "oneshot";
+        }
+      ) (lib.filter (swap: swap.size != null) config.swapDevices)
+    );
+
+    boot.initrd.supportedFilesystems = lib.listToAttrs (
+      map (fs: lib.nameValuePair fs.fsType (lib.mkDefault true)) (
+        lib.filter (fs: fs.fsType != "auto" && fs.fsType != "none") (lib.filter needed ordered)
+      )
+    );
+    boot.supportedFilesystems = lib.listToAttrs (
+      map (fs: lib.nameValuePair fs.fsType (lib.mkDefault true)) (
+        lib.filter (fs: fs.fsType != "auto") ordered
+      )
+    );
+
+    system.build.stage1FileSystems = map (fs: {
+      inherit (fs) mountPoint fsType options;
+      device = if fs.device == null then fs.fsType else fs.device;
+    }) (lib.filter needed ordered);
+  };
+}

@@ -1,0 +1,26 @@
+# Every module of the channel but those that a host asks for by `modulesPath`.
+[
+  ./boot/file-systems.nix
+  ./boot/initrd.nix
+  ./boot/kernel.nix
+  ./boot/loader/loader.nix
+  ./environment/etc.nix
+  ./environment/system-packages.nix
+  ./misc/assertions.nix
+  ./misc/nixpkgs.nix
+  ./misc/version.nix
+  ./networking/networking.nix
+  ./programs/programs.nix
+  ./security/pki.nix
+  ./security/sudo.nix
+  ./security/wrappers.nix
+  ./services/base.nix
+  ./services/nix-daemon.nix
+  ./services/openssh.nix
+  ./services/resolved.nix
+  ./system/locale.nix
+  ./system/toplevel.nix
+  ./systemd/network.nix
+  ./systemd/units.nix
+  ./users/users-groups.nix
+]

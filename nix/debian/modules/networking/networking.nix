@@ -1,0 +1,537 @@
+# networking.*: names, addresses, and who configures the links
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  cfg = config.networking;
+
+  addressType =
+    length:
+    lib.types.submodule {
+      options = {
+        address = lib.mkOption {
+          type = lib.types.str;
+          description = "The address.";
+        };
+        prefixLength = lib.mkOption {
+          type = lib.types.ints.between 0 length;
+          description = "The length of its prefix in bits.";
+        };
+      };
+    };
+
+  addresses =
+    length: description:
+    lib.mkOption {
+      type = lib.types.listOf (addressType length);
+      default = [ ];
+      inherit description;
+    };
+
+  family = length: {
+    addresses = addresses length "Its addresses.";
+    routes = lib.mkOption {
+      type = lib.types.listOf (
+        lib.types.submodule {
+          options = {
+            address = lib.mkOption {
+              type = lib.types.str;
+              description = "The network.";
+            };
+            prefixLength = lib.mkOption {
+              type = lib.types.ints.between 0 length;
+              description = "The length of its prefix in bits.";
+            };
+            via = lib.mkOption {
+              type = lib.types.nullOr lib.types.str;
+              default = null;
+              description = "The gateway.";
+            };
+          };
+        }
+      );
+      default = [ ];
+      description = "Its routes.";
+    };
+  };
+
+  interface.options = {
+    useDHCP = lib.mkOption {
+      type = lib.types.nullOr lib.types.bool;
+      default = null;
+      description = "Whether it is configured by DHCP.";
+    };
+    macAddress = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "The MAC address that it is given.";
+    };
+    mtu = lib.mkOption {
+      type = lib.types.nullOr lib.types.int;
+      default = null;
+      description = "Its MTU in bytes.";
+    };
+    wakeOnLan.enable = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = "Whether a magic packet wakes the machine.";
+    };
+    ipv4 = family 32;
+    ipv6 = family 128;
+  };
+
+  gatewayType = lib.types.coercedTo lib.types.str (address: { inherit address; }) (
+    lib.types.submodule {
+      options = {
+        address = lib.mkOption {
+          type = lib.types.str;
+          description = "The gateway's address.";
+        };
+        interface = lib.mkOption {
+          type = lib.types.nullOr lib.types.str;
+          default = null;
+          description = "The link on which it is.";
+        };
+        metric = lib.mkOption {
+          type = lib.types.nullOr lib.types.int;
+          default = null;
+          description = "The route's metric.";
+        };
+      };
+    }
+  );
+
+  gateways = lib.filter (gateway: gateway != null) [
+    cfg.defaultGateway
+    cfg.defaultGateway6
+  ];
+
+  interfaceNetwork =
+    name: interface:
+    let
+      gatewaysHere = lib.filter (
+        gateway:
+        if gateway.interface == null then
+          interface.ipv4.addresses ++ interface.ipv6.addresses != [ ]
+        else
+          gateway.interface == name
+      ) gateways;
+    in
+    lib.nameValuePair "40-${name}" {
+      matchConfig.Name = name;
+      DHCP =
+        if interface.useDHCP == null then
+          (if cfg.useDHCP && interface.ipv4.addresses == [ ] then "yes" else "no")
+        else if interface.useDHCP then
+          "yes"
+        else
+          "no";
+      address = map (address: "${address.address}/${toString address.prefixLength}") (
+        interface.ipv4.addresses ++ interface.ipv6.addresses
+      );
+      gateway = map (gateway: gateway.address) gatewaysHere;
+      dns = cfg.nameservers;
+      routes = map (
+        route:
+        { Destination = "${route.address}/${toString route.prefixLength}"; }
+        // lib.optionalAttrs (route.via != null) { Gateway = route.via; }
+      ) (interface.ipv4.routes ++ interface.ipv6.routes);
+      linkConfig =
+        lib.optionalAttrs (interface.macAddress != null) { MACAddress = interface.macAddress; }
+        // lib.optionalAttrs (interface.mtu != null) { MTUBytes = toString interface.mtu; };
+    };
+
+  bool =
+    default: description:
+    lib.mkOption {
+      type = lib.types.bool;
+      inherit default description;
+    };
+in
+{
+  options.networking = {
+    hostName = lib.mkOption {
+      type = lib.types.strMatching "^$|^[[:alnum:]]([[:alnum:]_-]{0,61}[[:alnum:]])?$";
+      default = "nixos";
+      description = "The machine's name; the host file's stem where the host file names none.";
+    };
+    fqdn = lib.mkOption {
+      type = lib.types.str;
+      default = if cfg.domain == null then cfg.hostName else "${cfg.hostName}.${cfg.domain}";
+      defaultText = "hostName.domain";
+      description = "The full name.";
+    };
+    hostId = lib.mkOption {
+      type = lib.types.nullOr (lib.types.strMatching "[0-9a-f]{8}");
+      default = null;
+      description = "The machine's number (hostid(1)), eight hexadecimal digits.";
+    };
+    domain = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "The domain.";
+    };
+    search = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      description = "Search domains.";
+    };
+    nameservers = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      description = "Name servers.";
+    };
+    timeServers = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      description = "Time servers; empty: systemd's own default.";
+    };
+    hosts = lib.mkOption {
+      type = lib.types.attrsOf (lib.types.listOf lib.types.str);
+      default = { };
+      description = "Names by address, for /etc/hosts.";
+    };
+    extraHosts = lib.mkOption {
+      type = lib.types.lines;
+      default = "";
+      description = "Lines of /etc/hosts.";
+    };
+    useNetworkd = bool true "Whether systemd-networkd configures the links. On this channel it always does, unless NetworkManager is on.";
+    useDHCP = bool true "Whether every link is configured by DHCP.";
+    usePredictableInterfaceNames = bool true "Whether links are named by where they are (`enp3s0`) and not by number (`eth0`).";
+    enableIPv6 = bool true "Whether there is IPv6.";
+    tempAddresses = lib.mkOption {
+      type = lib.types.enum [
+        "default"
+        "enabled"
+        "disabled"
+      ];
+      default = if cfg.enableIPv6 then "default" else "disabled";
+      description = "IPv6 privacy extensions.";
+    };
+    dhcpcd.enable = bool false "Whether dhcpcd runs.";
+    interfaces = lib.mkOption {
+      type = lib.types.attrsOf (lib.types.submodule interface);
+      default = { };
+      description = "Links by name.";
+    };
+    defaultGateway = lib.mkOption {
+      type = lib.types.nullOr gatewayType;
+      default = null;
+      description = "The gateway for IPv4.";
+    };
+    defaultGateway6 = lib.mkOption {
+      type = lib.types.nullOr gatewayType;
+      default = null;
+      description = "The gateway for IPv6.";
+    };
+    networkmanager = {
+      enable = bool false "Whether NetworkManager configures the links.";
+      dns = lib.mkOption {
+        type = lib.types.str;
+        default = "systemd-resolved";
+        description = "NetworkManager's handling of names.";
+      };
+      wifi = {
+        backend = lib.mkOption {
+          type = lib.types.enum [
+            "wpa_supplicant"
+            "iwd"
+          ];
+          default = "wpa_supplicant";
+          description = "Who speaks to access points.";
+        };
+        powersave = lib.mkOption {
+          type = lib.types.nullOr lib.types.bool;
+          default = null;
+          description = "Whether Wi-Fi saves power.";
+        };
+      };
+    };
+    wireless = {
+      enable = bool false "Whether wpa_supplicant runs.";
+      interfaces = lib.mkOption {
+        type = lib.types.listOf lib.types.str;
+        default = [ ];
+        description = "The links that it looks after.";
+      };
+      userControlled.enable = bool false "Whether users of `wheel` may control it.";
+      networks = lib.mkOption {
+        type = lib.types.attrsOf (
+          lib.types.submodule {
+            options = {
+              psk = lib.mkOption {
+                type = lib.types.nullOr lib.types.str;
+                default = null;
+                description = "The passphrase; world-readable in the store.";
+              };
+              pskRaw = lib.mkOption {
+                type = lib.types.nullOr lib.types.str;
+                default = null;
+                description = "The key; world-readable in the store.";
+              };
+              priority = lib.mkOption {
+                type = lib.types.nullOr lib.types.int;
+                default = null;
+                description = "Its priority.";
+              };
+              hidden = bool false "Whether the network hides its name.";
+            };
+          }
+        );
+        default = { };
+        description = "Networks by name.";
+      };
+      iwd.enable = bool false "Whether iwd runs.";
+      iwd.settings = lib.mkOption {
+        type = lib.types.attrsOf (lib.types.attrsOf lib.types.raw);
+        default = { };
+        description = "iwd's main.conf.";
+      };
+    };
+    firewall = {
+      enable = bool true "Whether the firewall is on.";
+      allowPing = bool true "Whether echo requests are answered.";
+      rejectPackets = bool false "Whether refused packets are answered.";
+      logRefusedConnections = bool false "Whether refused connections are logged.";
+      checkReversePath = lib.mkOption {
+        type = lib.types.either lib.types.bool (
+          lib.types.enum [
+            "strict"
+            "loose"
+          ]
+        );
+        default = false;
+        description = "Accepted for NixOS's sake.";
+      };
+      trustedInterfaces = lib.mkOption {
+        type = lib.types.listOf lib.types.str;
+        default = [ ];
+        description = "Links from which everything is let in.";
+      };
+      allowedTCPPorts = lib.mkOption {
+        type = lib.types.listOf lib.types.port;
+        default = [ ];
+        apply = ports: lib.unique (lib.sort lib.lessThan ports);
+        description = "TCP ports that are open.";
+      };
+      allowedUDPPorts = lib.mkOption {
+        type = lib.types.listOf lib.types.port;
+        default = [ ];
+        apply = ports: lib.unique (lib.sort lib.lessThan ports);
+        description = "UDP ports that are open.";
+      };
+      allowedTCPPortRanges = lib.mkOption {
+        type = lib.types.listOf (lib.types.attrsOf lib.types.port);
+        default = [ ];
+        description = "Ranges `{ from; to; }` of open TCP ports.";
+      };
+      allowedUDPPortRanges = lib.mkOption {
+        type = lib.types.listOf (lib.types.attrsOf lib.types.port);
+        default = [ ];
+        description = "Ranges `{ from; to; }` of open UDP ports.";
+      };
+      interfaces = lib.mkOption {
+        type = lib.types.attrsOf (
+          lib.types.submodule {
+            options = {
+              allowedTCPPorts = lib.mkOption {
+                type = lib.types.listOf lib.types.port;
+                default = [ ];
+                description = "TCP ports open on this link.";
+              };
+              allowedUDPPorts = lib.mkOption {
+                type = lib.types.listOf lib.types.port;
+                default = [ ];
+                description = "UDP ports open on this link.";
+              };
+            };
+          }
+        );
+        default = { };
+        description = "Ports open on a link only.";
+      };
+      extraInputRules = lib.mkOption {
+        type = lib.types.lines;
+        default = "";
+        description = "nftables rules of the input chain.";
+      };
+    };
+    nftables.enable = bool true "Whether the firewall is nftables'. On this channel it is.";
+  };
+
+  config = {
+    environment.etc = {
+      hostname.text = "${cfg.hostName}\n";
+      hosts.text =
+        "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 ${
+          lib.optionalString (cfg.domain != null) "${cfg.fqdn} "
+        }${cfg.hostName}\nfe00::0 ip6-localnet\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
+        + lib.concatStrings (lib.mapAttrsToList (address: names: "${address} ${toString names}\n") cfg.hosts)
+        + cfg.extraHosts;
+      "nsswitch.conf".text = ''
+        passwd:    files systemd
+        group:     files systemd
+        shadow:    files
+        gshadow:   files
+        hosts:     ${
+          if config.services.resolved.enable then "mymachines resolve [!UNAVAIL=return] files myhostname dns" else "files myhostname dns"
+        }
+        networks:  files
+        protocols: files
+        services:  files
+        ethers:    files
+        rpc:       files
+      '';
+      "resolv.conf" =
+        if config.services.resolved.enable then
+          {
+            source = "/run/systemd/resolve/stub-resolv.conf";
+            mode = "direct-symlink";
+          }
+        else
+          {
+            text =
+              lib.concatMapStrings (server: "nameserver ${server}\n") cfg.nameservers
+              + lib.optionalString (cfg.search != [ ]) "search ${toString cfg.search}\n";
+          };
+      "nftables.conf" = lib.mkIf cfg.firewall.enable {
+        text = import ./nftables.nix { inherit lib; } cfg.firewall;
+      };
+      "wpa_supplicant/wpa_supplicant.conf" = lib.mkIf cfg.wireless.enable {
+        text =
+          "ctrl_interface=DIR=/run/wpa_supplicant GROUP=${
+            if cfg.wireless.userControlled.enable then "wheel" else "root"
+          }\nupdate_config=0\n"
+          + lib.concatStrings (
+            lib.mapAttrsToList (ssid: network: ''
+              network={
+                ssid=${builtins.toJSON ssid}
+                ${
+                  if network.psk != null then
+                    "psk=${builtins.toJSON network.psk}"
+                  else if network.pskRaw != null then
+                    "psk=${network.pskRaw}"
+                  else
+                    "key_mgmt=NONE"
+                }
+                ${lib.optionalString network.hidden "scan_ssid=1"}
+                ${lib.optionalString (network.priority != null) "priority=${toString network.priority}"}
+              }
+            '') cfg.wireless.networks
+          );
+      };
+      "iwd/main.conf" = lib.mkIf cfg.wireless.iwd.enable {
+        text = lib.generators.toINI { } cfg.wireless.iwd.settings;
+      };
+      "NetworkManager/conf.d/flk.conf" = lib.mkIf cfg.networkmanager.enable {
+        text = "[main]\ndns=${cfg.networkmanager.dns}\n[device]\nwifi.backend=${cfg.networkmanager.wifi.backend}\n";
+      };
+      hostid = lib.mkIf (cfg.hostId != null) {
+        source = pkgs.runCommand "hostid" { } ''
+          id=${cfg.hostId}
+          printf "\x''${id:6:2}\x''${id:4:2}\x''${id:2:2}\x''${id:0:2}" > $out
+        '';
+      };
+    };
+
+    systemd.network = {
+      enable = lib.mkDefault (!cfg.networkmanager.enable);
+      networks = lib.mkMerge [
+        (lib.listToAttrs (lib.mapAttrsToList interfaceNetwork cfg.interfaces))
+        (lib.mkIf cfg.useDHCP {
+          "99-ethernet-default-dhcp" = {
+            matchConfig = {
+              Type = "ether";
+              Kind = "!*";
+            };
+            DHCP = "yes";
+            networkConfig.IPv6PrivacyExtensions = "kernel";
+          };
+          "99-wireless-client-dhcp" = {
+            matchConfig.WLANInterfaceType = "station";
+            DHCP = "yes";
+            networkConfig.IPv6PrivacyExtensions = "kernel";
+            dhcpV4Config.RouteMetric = 1025;
+          };
+        })
+      ];
+    };
+
+    boot.kernelParams =
+      lib.optional (!cfg.usePredictableInterfaceNames) "net.ifnames=0"
+      ++ lib.optional (!cfg.enableIPv6) "ipv6.disable=1";
+
+    environment.systemPackages =
+      [ pkgs.iproute2 pkgs.iputils ]
+      ++ lib.optional cfg.firewall.enable pkgs.nftables
+      ++ lib.optional (cfg.wireless.enable || cfg.networkmanager.enable) pkgs.wpa_supplicant
+      ++ lib.optionals (cfg.wireless.enable || cfg.wireless.iwd.enable || cfg.networkmanager.enable) [ pkgs.iw pkgs.wireless-regdb ]
+      ++ lib.optional cfg.wireless.iwd.enable pkgs.iwd
+      ++ lib.optional cfg.networkmanager.enable pkgs.network-manager
+      ++ lib.optional cfg.dhcpcd.enable pkgs.dhcpcd-base;
+
+    systemd.services = lib.mkMerge [
+      (lib.mkIf cfg.firewall.enable {
+        nftables = {
+          overrideStrategy = "asDropin";
+          wantedBy = [ "sysinit.target" ];
+        };
+      })
+      (lib.mkIf (cfg.wireless.enable && cfg.wireless.interfaces == [ ]) {
+        wpa_supplicant-any = {
+          description = "WPA supplicant on every wireless link";
+          wantedBy = [ "multi-user.target" ];
+          before = [ "network.target" ];
+          wants = [ "network.target" ];
+          serviceConfig.ExecStart = "/usr/sbin/wpa_supplicant -M -i wl* -c /etc/wpa_supplicant/wpa_supplicant.conf";
+        };
+      })
+      (lib.mkIf cfg.wireless.enable (
+        lib.listToAttrs (
+          map (name: lib.nameValuePair "wpa_supplicant-${name}" {
+            description = "WPA supplicant on ${name}";
+            wantedBy = [ "multi-user.target" ];
+            before = [ "network.target" ];
+            wants = [ "network.target" ];
+            serviceConfig.ExecStart = "/usr/sbin/wpa_supplicant -i ${name} -c /etc/wpa_supplicant/wpa_supplicant.conf";
+          }) cfg.wireless.interfaces
+        )
+      ))
+      (lib.mkIf cfg.wireless.iwd.enable { iwd.wantedBy = [ "multi-user.target" ]; })
+      (lib.mkIf cfg.networkmanager.enable {
+        NetworkManager = {
+          wantedBy = [ "multi-user.target" ];
+          aliases = [ "dbus-org.freedesktop.NetworkManager.service" ];
+        };
+        NetworkManager-dispatcher = {
+          overrideStrategy = "asDropin";
+          aliases = [ "dbus-org.freedesktop.nm-dispatcher.service" ];
+        };
+      })
+      (lib.mkIf cfg.dhcpcd.enable {
+        dhcpcd = {
+          description = "DHCP client";
+          wantedBy = [ "multi-user.target" ];
+          serviceConfig.ExecStart = "/usr/sbin/dhcpcd --nobackground";
+        };
+      })
+    ];
+
+    users.groups = lib.mkIf cfg.networkmanager.enable {
+      networkmanager = { };
+      netdev = { };
+    };
+
+    assertions = [
+      {
+        assertion = !(cfg.networkmanager.enable && cfg.wireless.enable);
+        message = "networking.networkmanager.enable and networking.wireless.enable exclude each other: NetworkManager runs wpa_supplicant by itself";
+      }
+    ];
+  };
+}

@@ -1,0 +1,226 @@
+# system.build.toplevel: the system as one store path
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  build = config.system.build;
+  kernel = config.boot.kernelPackages.kernel;
+
+  failed = map (assertion: assertion.message) (lib.filter (assertion: !assertion.assertion) config.assertions);
+
+  checked =
+    value:
+    if failed != [ ] then
+      throw "\nFailed assertions:\n${lib.concatMapStrings (message: "- ${message}\n") failed}"
+    else
+      lib.foldr (message: lib.warn message) value config.warnings;
+
+  # Debian packages are composed by their names, so that a choice between alternatives is made once for the system.
+  packages = lib.unique (config.environment.systemPackages ++ config.environment.defaultPackages);
+  debianNames = lib.unique (lib.concatMap (package: package.debian or [ ]) packages);
+  foreign = lib.filter (package: !(package ? debian)) packages;
+  raws = map (name: pkgs.debian.raws.${name}) (
+    lib.sort lib.lessThan (pkgs.debian.closureOf debianNames)
+  );
+
+  entries = build.etcEntries ++ build.unitEntries;
+
+  # Whatever Debian package a unit or a file under /etc refers to is found under /usr as well.
+  graph = raws ++ foreign ++ [ (pkgs.writeText "etc-entries.json" (builtins.toJSON entries)) ];
+
+  usr = pkgs.builder.build {
+    name = "system-path";
+    command = "usr";
+    parameters = {
+      exportReferencesGraph.graph = graph;
+      paths = map toString foreign;
+      inherit (build) kernelModules locales hwdb;
+    };
+  };
+
+  etc = pkgs.builder.build {
+    name = "etc";
+    command = "etc";
+    parameters = {
+      exportReferencesGraph.graph = graph;
+      inherit entries;
+    };
+  };
+
+  stage2 =
+    build.stage2Users
+    // {
+      version = 1;
+      inherit (config.networking) hostName;
+      stateDirectory = "/var/lib/flk";
+      inherit (build) wrappers;
+      activation = build.activationScript;
+    };
+
+  kernelParams = config.boot.kernelParams;
+
+  bootspec = {
+    "org.nixos.bootspec.v1" = {
+      system = "x86_64-linux";
+      label = "${config.system.nixos.distroName} ${config.system.nixos.label} (Linux ${kernel.version})";
+      kernel = kernel.file;
+      inherit kernelParams;
+      initrd = "${build.initialRamdisk}";
+      init = "${placeholder "out"}/init";
+      toplevel = "${placeholder "out"}";
+    };
+    "org.nixos.specialisation.v1" = { };
+  };
+in
+{
+  options.system.activationScripts = lib.mkOption {
+    type = lib.types.attrsOf (
+      lib.types.coercedTo lib.types.str (text: { inherit text; }) (
+        lib.types.submodule {
+          options = {
+            text = lib.mkOption {
+              type = lib.types.lines;
+              default = "";
+              description = "The script.";
+            };
+            deps = lib.mkOption {
+              type = lib.types.listOf lib.types.str;
+              default = [ ];
+              description = "Scripts that run before it.";
+            };
+            supportsDryActivation = lib.mkOption {
+              type = lib.types.bool;
+              default = false;
+              description = "Accepted for NixOS's sake.";
+            };
+          };
+        }
+      )
+    );
+    default = { };
+    description = "Shell scripts that run at boot and at a switch.";
+  };
+
+  options.system.extraDependencies = lib.mkOption {
+    type = lib.types.listOf lib.types.package;
+    default = [ ];
+    description = "Store paths that the system's closure holds besides what it refers to.";
+  };
+
+  options.specialisation = lib.mkOption {
+    type = lib.types.attrsOf lib.types.raw;
+    default = { };
+    description = "Not on this channel yet: variants of the system.";
+  };
+
+  config.system.build = {
+    inherit usr etc;
+    kernel = kernel;
+
+    activationScript =
+      let
+        scripts = config.system.activationScripts;
+        names = lib.attrNames scripts;
+        order = lib.toposort (a: b: lib.elem a scripts.${b}.deps) names;
+      in
+      if scripts == { } then
+        null
+      else
+        "${pkgs.writeShellScript "activate" (
+          lib.concatMapStrings (name: "# ${name}\n${scripts.${name}.text}\n") (
+            order.result or (throw "system.activationScripts: these depend on each other in a circle: ${toString order.cycle}")
+          )
+        )}";
+
+    # hwdb.bin, which udev's maintainer script makes.
+    hwdb = pkgs.runWithDebian "hwdb.bin" [ "udev" ] ''
+      mkdir -p root/usr/lib/udev
+      cp -r ${pkgs.debian.raws.udev}/usr/lib/udev/hwdb.d root/usr/lib/udev/
+      run systemd-hwdb --root="$PWD/root" --usr update
+      cp root/usr/lib/udev/hwdb.bin $out
+    '';
+
+    toplevel = checked (
+      pkgs.builder.build {
+        name = "nixos-system-${config.system.name}-${config.system.nixos.label}";
+        command = "tree";
+        parameters.entries = [
+          {
+            path = "init";
+            link = pkgs.builder.init;
+          }
+          {
+            path = "stage2.json";
+            text = builtins.toJSON stage2;
+          }
+          {
+            path = "kernel";
+            link = kernel.file;
+          }
+          {
+            path = "kernel-modules";
+            link = "${build.kernelModules}";
+          }
+          {
+            path = "initrd";
+            link = "${build.initialRamdisk}";
+          }
+          {
+            path = "kernel-params";
+            text = toString kernelParams;
+          }
+          {
+            path = "etc";
+            link = "${etc}";
+          }
+          {
+            path = "sw";
+            link = "${usr}";
+          }
+          {
+            path = "systemd";
+            link = "${pkgs.debian.raws.systemd}";
+          }
+          {
+            path = "boot.json";
+            text = builtins.toJSON bootspec;
+          }
+          {
+            path = "nixos-version";
+            text = config.system.nixos.label;
+          }
+          {
+            path = "system";
+            text = "x86_64-linux";
+          }
+          {
+            path = "specialisation/.keep";
+            text = "";
+          }
+          {
+            path = "bin/switch-to-configuration";
+            link = pkgs.builder.init;
+          }
+          {
+            path = "extra-dependencies";
+            text = lib.concatMapStrings (path: "${path}\n") config.system.extraDependencies;
+          }
+        ];
+        attributes = {
+          inherit config;
+        };
+      }
+    );
+  };
+
+  config.assertions = [
+    {
+      assertion = config.specialisation == { };
+      message = "specialisation: the built-in channel has no specialisations yet; use nixpkgs for this host";
+    }
+  ];
+}

@@ -1,0 +1,132 @@
+# Debian's packages: resolution of their dependencies, and a store path for each.
+{
+  lib,
+  builder,
+  archive,
+  config,
+}:
+
+let
+  unfreeAllowed = config.allowUnfree or false || config.allowUnfreeFirmware or false;
+
+  known = archive.packages;
+
+  lookUp =
+    name:
+    let
+      package = known.${name} or (throw ''
+        Debian ${archive.pin.suite} has no package `${name}'${nearest name}
+      '');
+    in
+    if package.component != "main" && !unfreeAllowed then
+      throw ''
+        `${name}' is in Debian's ${package.component}, which is not allowed by default:
+        set `hardware.enableRedistributableFirmware = true' or `nixpkgs.config.allowUnfree = true'
+      ''
+    else
+      package;
+
+  nearest =
+    name:
+    let
+      length = builtins.stringLength name;
+      candidates = lib.filter (
+        other:
+        builtins.substring 0 1 other == builtins.substring 0 1 name
+        && builtins.stringLength other >= length - 2
+        && builtins.stringLength other <= length + 2
+        && lib.strings.levenshteinAtMost 2 name other
+      ) (lib.attrNames known);
+    in
+    lib.optionalString (
+      candidates != [ ]
+    ) "; near it: ${lib.concatStringsSep ", " (lib.take 5 candidates)}";
+
+  # One unpacked `.deb`, without references.
+  raws = lib.mapAttrs (
+    name: _:
+    let
+      package = lookUp name;
+    in
+    builder.build {
+      name = lib.strings.sanitizeDerivationName "${name}-${package.version}-deb";
+      command = "unpack";
+      parameters = {
+        deb = archive.deb package;
+        package = name;
+      };
+    }
+  ) known;
+
+  # The names of the packages that `roots` need at run time, themselves included. An alternative that is among the
+  # roots comes first, then the first that exists, then the first provider in the order of the index.
+  closureOf =
+    roots:
+    let
+      isRoot = lib.genAttrs roots (_: true);
+      providers = name: archive.provides.${name} or [ ];
+      choose =
+        alternatives:
+        let
+          asked = lib.filter (name: isRoot ? ${name}) (
+            alternatives ++ lib.concatMap providers alternatives
+          );
+          existing = lib.filter (name: known ? ${name}) alternatives;
+          provided = lib.concatMap providers alternatives;
+        in
+        lib.take 1 (asked ++ existing ++ provided);
+    in
+    map (node: node.key) (
+      builtins.genericClosure {
+        startSet = map (key: { inherit key; }) roots;
+        operator =
+          { key }: map (name: { key = name; }) (lib.concatMap choose (lookUp key).depends);
+      }
+    );
+
+  # What `pkgs.NAME` is: the files of the packages `names`, with references to all that they need.
+  package =
+    {
+      pname,
+      names,
+      mainProgram ? pname,
+    }:
+    let
+      version = (lookUp (lib.head names)).version;
+    in
+    builder.build {
+      name = lib.strings.sanitizeDerivationName "${pname}-${version}";
+      command = "package";
+      parameters = {
+        main = map (name: raws.${name}) names;
+        closure = map (name: raws.${name}) (lib.sort lib.lessThan (closureOf names));
+      };
+      attributes = {
+        inherit pname version;
+        debian = names;
+        meta = {
+          description = (lookUp (lib.head names)).summary;
+          inherit mainProgram;
+          available = true;
+        };
+        override = _: package { inherit pname names mainProgram; };
+      };
+    };
+in
+{
+  inherit
+    raws
+    closureOf
+    package
+    lookUp
+    ;
+
+  # Every package of the archive under its own name.
+  packages = lib.mapAttrs (
+    name: _:
+    package {
+      pname = name;
+      names = [ name ];
+    }
+  ) known;
+}

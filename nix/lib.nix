@@ -1,0 +1,87 @@
+# hosts/*.nix → nixosConfigurations, and what else a repository's flake calls.
+{ flk }:
+
+let
+  lib = import ./debian/lib;
+  debian = import ./debian { inherit flk lib; };
+
+  # The host files of a folder: every `NAME.nix` but `default.nix`, and every folder with a `default.nix`.
+  hostFiles =
+    folder:
+    let
+      entries = builtins.readDir folder;
+      isHost =
+        name:
+        if entries.${name} == "directory" then
+          builtins.pathExists (folder + "/${name}/default.nix")
+        else
+          lib.hasSuffix ".nix" name && name != "default.nix";
+    in
+    lib.listToAttrs (
+      map (name: lib.nameValuePair (lib.removeSuffix ".nix" name) (folder + "/${name}")) (
+        lib.filter isHost (lib.attrNames entries)
+      )
+    );
+in
+{
+  inherit lib;
+
+  # Arguments:
+  #   self         the repository's flake
+  #   hosts        the folder of the host files
+  #   nixpkgs      a nixpkgs flake; without it the built-in channel
+  #   lock         the built-in channel's pin
+  #   system       the hosts' platform
+  #   modules      modules for every host
+  #   specialArgs  further arguments of every module
+  mkHosts =
+    {
+      self,
+      inputs ? { },
+      hosts ? self + "/hosts",
+      nixpkgs ? null,
+      lock ? self + "/flk.lock",
+      system ? "x86_64-linux",
+      modules ? [ ],
+      specialArgs ? { },
+    }:
+    let
+      evalHost = if nixpkgs == null then debian.nixosSystem { inherit lock; } else nixpkgs.lib.nixosSystem;
+    in
+    lib.mapAttrs (
+      name: file:
+      evalHost {
+        inherit system;
+        specialArgs = {
+          inherit self inputs;
+        }
+        // specialArgs;
+        modules = modules ++ [
+          file
+          # The default of `networking.hostName` is the file's stem, also where it is no valid host name by itself.
+          (
+            { lib, ... }:
+            {
+              _file = "flk";
+              networking.hostName = lib.mkDefault name;
+            }
+          )
+        ];
+      }
+    ) (hostFiles hosts);
+
+  # The shell of `nix develop`: flk and Nix at hand, built from nothing but what the ISO carries.
+  devShell =
+    {
+      self,
+      lock ? self + "/flk.lock",
+      packages ? (_pkgs: [ ]),
+    }:
+    let
+      pkgs = debian.pkgs { inherit lock; };
+    in
+    pkgs.mkShell {
+      name = "flk";
+      packages = [ pkgs.flk ] ++ packages pkgs;
+    };
+}

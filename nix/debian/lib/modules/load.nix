@@ -18,6 +18,13 @@ let
     substring
     typeOf
     ;
+  inherit (lib.modules)
+    applyModuleArgs
+    applyModuleArgsIfFunction
+    notAModuleMessage
+    unifyModuleSyntax
+    unsupportedAttributeMessage
+    ;
   inherit (lib.options) showDefs showOption unknownModule;
   inherit (lib.strings) escapeNixString isConvertibleWithToString optionalString;
 
@@ -85,7 +92,7 @@ let
     else
       throw "Module `${file}' has an item in disabledModules that names no module: expected a path, a string relative to modulesPath or a set with a `key', but got a ${typeOf item}${optionalString (isAttrs item) " without a `key'"}.";
 in
-rec {
+{
   # All modules that `modules` lead to, in breadth-first order of their imports.
   collectModules =
     class: modulesPath: modules: args:
@@ -202,7 +209,7 @@ rec {
   };
 
   # The module that `file` gives for an argument of its own.
-  importApply = file: argument: setDefaultModuleLocation file (import file argument);
+  importApply = file: argument: lib.setDefaultModuleLocation file (import file argument);
   importJSON = file: {
     _file = file;
     config = lib.importJSON file;

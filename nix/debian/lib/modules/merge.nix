@@ -17,7 +17,20 @@ let
     unsafeGetAttrPos
     zipAttrsWith
     ;
-  inherit (lib.modules) evalOptionValue pushDown setDefaultModuleLocation;
+  inherit (lib.modules)
+    declarationNotASetMessage
+    declaredTwiceMessage
+    definitionNotASetMessage
+    evalOptionValue
+    fixupOptionType
+    mergeLevel
+    mergeModuleTree
+    mergeOptionDecls
+    nestedOptionsMessage
+    notAnOptionMessage
+    pushDown
+    setDefaultModuleLocation
+    ;
   inherit (lib.options) isOption showFiles showOption;
 
   noSources = [ ];
@@ -59,7 +72,7 @@ let
 
   isSubmodule = declaration: declaration.options.type.name or null == "submodule";
 in
-rec {
+{
   # The options that `modules` declare and what they define of them, as
   # `{ options; config; unmatched; }`; `unmatched` are `{ path; name; source; }`, a source as of `pushDown`.
   mergeModuleTree =

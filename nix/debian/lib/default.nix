@@ -14,13 +14,17 @@ let
         filesystem = part ./filesystem.nix;
         fixedPoints = part ./fixed-points.nix;
         generators = part ./generators;
+        kernel = part ./kernel.nix;
         licenses = part ./licenses.nix;
         lists = part ./lists.nix;
         maintainers = { };
         meta = part ./meta.nix;
+        misc = part ./misc.nix;
         modules = part ./modules;
         options = part ./options;
+        path = part ./path.nix;
         sources = part ./sources.nix;
+        sourceTypes = part ./source-types.nix;
         strings = part ./strings;
         stringsWithDeps = part ./strings-with-deps.nix;
         systems = part ./systems.nix;
@@ -30,12 +34,21 @@ let
         versions = part ./versions.nix;
       };
 
-      # Names that a part has for itself only, since flat they would say nothing or something else.
+      # Strings, lists and paths have these in their own sets; strings have the flat name where there is one.
+      affixes = [
+        "commonPrefix"
+        "commonPrefixLength"
+        "commonSuffixLength"
+        "hasPrefix"
+        "removePrefix"
+        "replicate"
+      ];
+
       flat =
         parts.trivial
         // parts.fixedPoints
-        // removeAttrs parts.strings [ "replicate" "commonPrefixLength" "commonSuffixLength" ]
-        // removeAttrs parts.lists [ "hasPrefix" "removePrefix" ]
+        // removeAttrs parts.strings affixes
+        // removeAttrs parts.lists affixes
         // parts.attrsets
         // parts.stringsWithDeps
         // parts.customisation
@@ -44,7 +57,6 @@ let
         // parts.filesystem
         // parts.sources
         // parts.options
-        // removeAttrs parts.modules [ "importJSON" "importTOML" ]
         // parts.asserts
         // parts.debug;
     in
@@ -52,6 +64,50 @@ let
     // parts
     // {
       inherit (parts.generators) mkLuaInline;
+      inherit (parts.lists) replicate;
+      inherit (parts.strings) hasPrefix removePrefix;
+      inherit (parts.modules)
+        applyModuleArgsIfFunction
+        dischargeProperties
+        doRename
+        evalModules
+        evalOptionValue
+        filterOverrides
+        fixMergeModules
+        fixupOptionType
+        mergeDefinitions
+        mergeModules
+        mergeOptionDecls
+        mkAfter
+        mkAliasAndWrapDefinitions
+        mkAliasDefinitions
+        mkAliasIfDef
+        mkAliasOptionModule
+        mkAliasOptionModuleMD
+        mkAssert
+        mkBefore
+        mkChangedOptionModule
+        mkDefault
+        mkDefinition
+        mkDerivedConfig
+        mkFixStrictness
+        mkForce
+        mkIf
+        mkImageMediaOverride
+        mkMerge
+        mkMergedOptionModule
+        mkOptionDefault
+        mkOrder
+        mkOverride
+        mkRemovedOptionModule
+        mkRenamedOptionModule
+        mkRenamedOptionModuleWith
+        mkVMOverride
+        pushDownProperties
+        setDefaultModuleLocation
+        sortProperties
+        unifyModuleSyntax
+        ;
       inherit (parts.types)
         defaultFunctor
         defaultTypeMerge
@@ -73,6 +129,17 @@ let
       platforms = parts.systems.doubles;
       fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
       fakeSha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+      fakeSha512 = parts.strings.replicate 128 "0";
+      inherit (parts.misc)
+        closePropagation
+        imap
+        maybeAttr
+        maybeEnv
+        mergeAttrsConcatenateValues
+        mergeAttrsWithFunc
+        nvs
+        setAttr
+        ;
     };
 in
 (import ./fixed-points.nix { lib = { }; }).makeExtensible library

@@ -2,6 +2,7 @@
 { lib }:
 let
   inherit (builtins) any filter foldl';
+  inherit (lib.modules) messages;
   inherit (lib.options) mkOption showFiles showOption;
 in
 rec {
@@ -51,7 +52,7 @@ rec {
       inherit from to;
       visible = false;
       warn = true;
-      use = builtins.trace (renamedMessage from to);
+      use = builtins.trace (messages.renamed from to);
     };
 
   # Warns once `sinceRelease`, such as 2411, is as old as the oldest release that is supported.
@@ -67,7 +68,7 @@ rec {
     doRename {
       inherit from to warn;
       visible = false;
-      use = lib.warnIf warn (renamedMessage from to);
+      use = lib.warnIf warn (messages.renamed from to);
     };
 
   mkAliasOptionModule =
@@ -147,6 +148,4 @@ rec {
         ]
       );
     };
-
-  renamedMessage = from: to: "Obsolete option `${showOption from}' is used. It was renamed to `${showOption to}'.";
 }

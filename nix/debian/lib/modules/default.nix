@@ -12,3 +12,6 @@ import ./evaluate.nix { inherit lib; }
 // import ./properties.nix { inherit lib; }
 // import ./unknown.nix { inherit lib; }
 // import ./alias.nix { inherit lib; }
+// {
+  messages = import ./messages.nix { inherit lib; };
+}

@@ -12,8 +12,13 @@ let
     length
     sort
     ;
-  inherit (lib.modules) defaultOrderPriority defaultOverridePriority dischargeProperties;
-  inherit (lib.options) showDefs showOption;
+  inherit (lib.modules)
+    defaultOrderPriority
+    defaultOverridePriority
+    dischargeProperties
+    messages
+    ;
+  inherit (lib.options) showOption;
 
   priorityOf = definition: if definition.value._type or null == "override" then definition.value.priority else defaultOverridePriority;
   withoutPriority =
@@ -98,11 +103,11 @@ rec {
         if all (definition: type.check definition.value) defsFinal then
           type.merge loc defsFinal
         else
-          throw (wrongTypeMessage loc type (filter (definition: !type.check definition.value) defsFinal))
+          throw (messages.wrongType loc type (filter (definition: !type.check definition.value) defsFinal))
       else if type.emptyValue ? value then
         type.emptyValue.value
       else
-        throw (undefinedMessage loc);
+        throw (messages.undefined loc);
     optionalValue = if isDefined then { value = mergedValue; } else { };
   };
 
@@ -123,11 +128,11 @@ rec {
           definitions;
       merged =
         if option.readOnly or false && length withDefault > 1 then
-          throw (readOnlyMessage loc (map (separate loc option.type) withDefault))
+          throw (messages.readOnly loc (map (separate loc option.type) withDefault))
         else
           mergeDefinitions loc option.type withDefault;
       value = if option ? apply then option.apply merged.mergedValue else merged.mergedValue;
-      final = if option.type.deprecationMessage == null then option else lib.warn (deprecationMessage loc option) option;
+      final = if option.type.deprecationMessage == null then option else lib.warn (messages.deprecated loc option) option;
     in
     final
     // {
@@ -167,18 +172,4 @@ rec {
         inherit (merged.defsFinal') highestPrio;
       }
     ) (lib.zipAttrs spread);
-
-  # The texts of the errors.
-
-  wrongTypeMessage =
-    loc: type: definitions:
-    "A definition for option `${showOption loc}' is not of type `${type.description}'. Definition values:${showDefs definitions}";
-  undefinedMessage =
-    loc: "The option `${showOption loc}' was accessed but has no value defined. Try setting the option.";
-  readOnlyMessage =
-    loc: definitions:
-    "The option `${showOption loc}' is read-only, but it's set multiple times. Definition values:${showDefs definitions}";
-  deprecationMessage =
-    loc: option:
-    "The type `types.${option.type.name}' of option `${showOption loc}' defined in ${lib.showFiles option.declarations} is deprecated. ${option.type.deprecationMessage}";
 }

@@ -45,7 +45,8 @@ let
         };
         unknownOptionsHint = lib.mkOption {
           type = lib.types.str;
-          default = "";
+          default = lib.modules.unknownOptionsHint;
+          defaultText = lib.literalMD "the library's `modules.unknownOptionsHint`";
           internal = true;
           description = "Stands below the list of options that do not exist in the error about them.";
         };

@@ -21,9 +21,8 @@ let
   inherit (lib.modules)
     applyModuleArgs
     applyModuleArgsIfFunction
-    notAModuleMessage
+    messages
     unifyModuleSyntax
-    unsupportedAttributeMessage
     ;
   inherit (lib.options) showDefs showOption unknownModule;
   inherit (lib.strings) escapeNixString isConvertibleWithToString optionalString;
@@ -50,7 +49,7 @@ let
       else if kind == "if" || kind == "override" || kind == "merge" then
         load class args fallbackFile fallbackKey { config = module; }
       else
-        throw (notAModuleMessage {
+        throw (messages.notAModule {
           inherit kind;
           file = fallbackFile;
           prefix = args._prefix;
@@ -173,7 +172,7 @@ in
     if !isAttrs module then
       throw "module ${file} (${key}) does not look like a module."
     else if long && unsupported != { } then
-      throw (unsupportedAttributeMessage key (attrNames unsupported))
+      throw (messages.unsupportedAttribute key (attrNames unsupported))
     else
       {
         _file = toString module._file or file;
@@ -218,25 +217,4 @@ in
     _file = file;
     config = lib.importTOML file;
   };
-
-  # The texts of the errors.
-
-  unsupportedAttributeMessage =
-    key: names:
-    "Module `${key}' has an unsupported attribute `${head names}'. This is caused by introducing a top-level `config' or `options' attribute. Add configuration attributes immediately on the top level instead, or move all of them (namely: ${toString names}) into the explicit `config' attribute.";
-
-  notAModuleMessage =
-    {
-      kind,
-      file,
-      prefix,
-    }:
-    lib.concatStringsSep "" [
-      "Expected a module, but found a value of type ${escapeNixString kind}"
-      (optionalString (file != unknownModule) ", while trying to load a module into ${toString file}")
-      (optionalString (prefix != [ ]) ", while trying to load a module into ${showOption prefix}")
-      ".\nA module is loaded from the `imports' of another module or from the `modules' of an evaluation; each item there must be one."
-      (optionalString (kind == "flake") "\nPerhaps an attribute name is missing: instead of `inputs.someflake', write `inputs.someflake.nixosModules.default'.")
-      (optionalString (kind == "configuration") "\nInstead of a finished configuration, import the modules that it is made of.")
-    ];
 }

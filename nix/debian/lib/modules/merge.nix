@@ -13,25 +13,20 @@ let
     isAttrs
     length
     mapAttrs
-    typeOf
     unsafeGetAttrPos
     zipAttrsWith
     ;
   inherit (lib.modules)
-    declarationNotASetMessage
-    declaredTwiceMessage
-    definitionNotASetMessage
     evalOptionValue
     fixupOptionType
     mergeLevel
     mergeModuleTree
     mergeOptionDecls
-    nestedOptionsMessage
-    notAnOptionMessage
+    messages
     pushDown
     setDefaultModuleLocation
     ;
-  inherit (lib.options) isOption showFiles showOption;
+  inherit (lib.options) isOption;
 
   noSources = [ ];
 
@@ -45,14 +40,14 @@ let
         pos = unsafeGetAttrPos name module.options;
       }) module.options
     else
-      throw (declarationNotASetMessage prefix module);
+      throw (messages.declarationNotASet prefix module);
 
   sourceByName =
     prefix: source:
     if isAttrs source.attributes then
       mapAttrs (_: _: source) source.attributes
     else
-      throw (definitionNotASetMessage prefix source);
+      throw (messages.definitionNotASet prefix source);
 
   # A group of options, seen as an option of type submodule.
   groupAsOption =
@@ -92,7 +87,7 @@ in
           options = filter (
             declaration:
             declaration.options ? _type
-            && (declaration.options._type == "option" || throw (notAnOptionMessage loc declaration))
+            && (declaration.options._type == "option" || throw (messages.notAnOption loc declaration))
           ) declared;
         in
         if options == [ ] then
@@ -105,7 +100,7 @@ in
               else if all isSubmodule options then
                 mergeOptionDecls loc (map groupAsOption declared)
               else
-                throw (nestedOptionsMessage loc (head options) (filter (declaration: !isOption declaration.options) declared))
+                throw (messages.nestedOptions loc (head options) (filter (declaration: !isOption declaration.options) declared))
             )) (map (source: {
               inherit (source) file;
               value = source.wrap source.attributes.${name};
@@ -148,7 +143,7 @@ in
         || both "apply"
         || (both "type" && type == null)
       then
-        throw (declaredTwiceMessage loc declaration._file merged.declarations)
+        throw (messages.declaredTwice loc declaration._file merged.declarations)
       else
         option
         // merged
@@ -206,42 +201,4 @@ in
         prefix = lib.drop (length prefix) entry.path;
       }) merged.unmatched;
     };
-
-  # The texts of the errors.
-
-  declaredTwiceMessage =
-    loc: file: files:
-    "The option `${showOption loc}' in `${file}' is already declared in ${showFiles files}.";
-
-  declarationNotASetMessage =
-    prefix: module:
-    "An option declaration for `${showOption prefix}' in `${module._file}' has type `${typeOf module.options}' rather than an attribute set.\nDid you mean to define this outside of `options'?";
-
-  definitionNotASetMessage =
-    prefix: source:
-    "In module `${source.file}', you're trying to define a value of type `${typeOf source.attributes}' rather than an attribute set for the option `${showOption prefix}'!\nThis usually happens if `${showOption prefix}' has option definitions inside that are not matched.";
-
-  notAnOptionMessage =
-    loc: declaration:
-    let
-      kind = declaration.options._type;
-    in
-    "In module `${declaration._file}': expected an option declaration at option path `${showOption loc}' but got an attribute set with type ${kind}"
-    + lib.optionalString (kind == "option-type") (
-      "\nWhen declaring an option, you must wrap the type in a `mkOption' call: `${lib.strings.escapeNixIdentifier (lib.last loc)} = lib.mkOption { type = …; };'"
-    );
-
-  nestedOptionsMessage =
-    loc: option: nested:
-    let
-      lines = concatMap (
-        declaration:
-        map (name: " - option(s) with prefix `${showOption (loc ++ [ name ])}' in module `${declaration._file}'") (
-          attrNames declaration.options
-        )
-      ) nested;
-    in
-    "The option `${showOption loc}' in module `${option._file}' would be a parent of the following options, but its type `${
-      option.options.type.description or "<no description>"
-    }' does not support nested options.\n${lib.concatStringsSep "\n" (builtins.sort builtins.lessThan lines)}";
 }

@@ -23,11 +23,9 @@ rec {
   mkOptionDefault = mkOverride 1500;
   mkDefault = mkOverride 1000;
   defaultOverridePriority = 100;
-  defaultPriority = defaultOverridePriority;
   mkImageMediaOverride = mkOverride 60;
   mkForce = mkOverride 50;
   mkVMOverride = mkOverride 10;
-  mkStrict = mkOverride 0;
   mkFixStrictness = content: content;
 
   mkOrder = priority: content: {

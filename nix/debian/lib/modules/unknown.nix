@@ -4,19 +4,14 @@ let
   inherit (builtins)
     attrNames
     concatMap
-    filter
     head
     isAttrs
-    isList
     length
-    match
-    readFile
-    split
-    substring
     unsafeGetAttrPos
     ;
   inherit (lib.modules) pushDown;
   inherit (lib.options) isOption showOption;
+  inherit (import ./source.nix { inherit lib; }) bindsWrittenSet;
 
   library = toString ../.;
 
@@ -27,39 +22,13 @@ let
       position = unsafeGetAttrPos name attributes;
       file = toString position.file;
     in
-    if position == null || substring 0 1 file != "/" || lib.hasPrefix library file then null else position // { inherit file; };
+    if position == null || !lib.hasPrefix "/" file || lib.hasPrefix "${library}/" file then
+      null
+    else
+      position // { inherit file; };
 
-  part = "[a-zA-Z_][a-zA-Z0-9_'-]*|\"[^\"$\\]*\"";
-  binding = "((${part})([[:space:]]*\\.[[:space:]]*(${part}))*)[[:space:]]*=[[:space:]]*(rec[[:space:]]*)?(.).*";
-
-  # The text of the source at a position: the rest of its line and three more.
-  textAt =
-    position:
-    let
-      lines = lib.sublist (position.line - 1) 4 (lib.splitString "\n" (readFile position.file));
-    in
-    substring 0 400 (substring (position.column - 1) (-1) (lib.concatStringsSep "\n" lines));
-
-  # Whether the source binds the last name of `path` to a set that is written out there, by braces or by a longer path. Only
-  # such a value is looked into: to evaluate any other could fail, since the configuration it may depend on is not valid.
-  isWrittenOut =
-    position: path:
-    let
-      parts = match binding (textAt position);
-      names = map (lib.removePrefix "\"") (
-        map (lib.removeSuffix "\"") (concatMap (found: if isList found then [ (head found) ] else [ ]) (split "(${part})" (head parts)))
-      );
-      overlap = lib.findFirst (
-        count: lib.take count names == lib.takeEnd count path
-      ) 0 (lib.reverseList (lib.range 1 (lib.min (length names) (length path))));
-    in
-    position != null
-    && builtins.pathExists position.file
-    && parts != null
-    && overlap > 0
-    && (overlap < length names || lib.last parts == "{");
-
-  # The single definitions below an unmatched one: `{ path; file; line; }`.
+  # The single definitions below an unmatched one: `{ path; file; line; }`. Only a value that is written out as a set is
+  # looked into: to evaluate any other could fail, since the configuration that it may depend on is not valid.
   leaves =
     {
       path,
@@ -69,6 +38,8 @@ let
     let
       position = positionOf source.attributes name;
       value = source.attributes.${name};
+      sources = pushDown source.file source.wrap value;
+      isGroup = attributes: isAttrs attributes && attributes != { } && !(attributes ? _type) && !lib.isDerivation attributes;
       below = concatMap (
         inner:
         map (name: {
@@ -76,9 +47,14 @@ let
           path = path ++ [ name ];
           source = inner;
         }) (attrNames inner.attributes)
-      ) (pushDown source.file source.wrap value);
+      ) sources;
     in
-    if isWrittenOut position path && isAttrs value && value ? _type == false && value != { } then
+    if
+      position != null
+      && bindsWrittenSet position path
+      && sources != [ ]
+      && builtins.all (inner: isGroup inner.attributes) sources
+    then
       concatMap leaves below
     else
       [
@@ -89,9 +65,15 @@ let
         }
       ];
 
-  byPlace = a: b: if a.file == b.file then (if a.line == null then 0 else a.line) < (if b.line == null then 0 else b.line) else a.file < b.file;
+  place = leaf: [
+    leaf.file
+    (lib.defaultTo 0 leaf.line)
+  ];
 in
 rec {
+  # The hint of all evaluations that set none of their own, submodules among them. To be changed by `lib.extend`.
+  unknownOptionsHint = "";
+
   # Every definition of an option that does not exist, in the order of the source: `{ option; file; line; suggestion; }`.
   unknownOptions =
     {
@@ -99,15 +81,17 @@ rec {
       options,
       unmatched,
     }:
-    map (leaf: {
-      option = showOption leaf.path;
-      inherit (leaf) file line;
-      suggestion =
-        let
-          near = nearestOption options (lib.drop (length prefix) leaf.path);
-        in
-        if near == null then null else showOption (prefix ++ near);
-    }) (builtins.sort byPlace (concatMap leaves unmatched));
+    map (
+      leaf:
+      let
+        near = nearestOption options (lib.drop (length prefix) leaf.path);
+      in
+      {
+        option = showOption leaf.path;
+        inherit (leaf) file line;
+        suggestion = if near == null then null else showOption (prefix ++ near);
+      }
+    ) (lib.sortOn place (concatMap leaves unmatched));
 
   # The path of the option in `options` that is most like `path`, name by name, or null.
   nearestOption =
@@ -117,8 +101,7 @@ rec {
         found: node: rest:
         let
           name = head rest;
-          names = filter (known: known != "_module") (attrNames node);
-          near = if node ? ${name} then name else lib.strings.nearest name names;
+          near = if node ? ${name} then name else lib.strings.nearest name (lib.remove "_module" (attrNames node));
         in
         if rest == [ ] || isOption node then
           found
@@ -126,9 +109,9 @@ rec {
           null
         else
           walk (found ++ [ near ]) node.${near} (lib.tail rest);
-      result = walk [ ] options path;
+      near = walk [ ] options path;
     in
-    if result == path then null else result;
+    if near == path then null else near;
 
   showUnknownOption =
     {
@@ -140,6 +123,7 @@ rec {
     "  - ${option} (${file}${lib.optionalString (line != null) ":${toString line}"})"
     + lib.optionalString (suggestion != null) "\n    did you mean `${suggestion}'?";
 
+  # `options` are those that do exist; `hint` comes last.
   unknownOptionsMessage =
     {
       prefix,
@@ -149,18 +133,18 @@ rec {
     }:
     let
       unknown = unknownOptions { inherit prefix options unmatched; };
-      nothingDeclared = attrNames options == [ "_module" ];
+      count = length unknown;
     in
     lib.concatStringsSep "\n" (
       [
-        (if length unknown == 1 then "An option that is set does not exist:" else "${toString (length unknown)} options that are set do not exist:")
+        (if count == 1 then "An option that is set does not exist:" else "${toString count} options that are set do not exist:")
       ]
       ++ map showUnknownOption unknown
-      ++ lib.optional nothingDeclared (
+      ++ lib.optional (attrNames options == [ "_module" ]) (
         if prefix == [ ] then
           "It seems as if you're trying to declare an option by placing it into `config' rather than `options'!"
         else
-          "However there are no options defined in `${showOption prefix}'. Are they declared in `types.submodule' under `config' rather than `options'?"
+          "There are no options in `${showOption prefix}': a submodule declares them under `options', not under `config'."
       )
       ++ lib.optional (hint != "") hint
     );

@@ -15,9 +15,8 @@ let
     length
     tail
     ;
+  inherit (lib.modules) messages;
   inherit (lib.options) showDefs showOption;
-
-  priorities = "Use `lib.mkForce value` or `lib.mkDefault value` to change the priority on any of these definitions.\n";
 in
 rec {
   getValues = map (definition: definition.value);
@@ -57,7 +56,7 @@ rec {
     if length definitions == 1 then
       merge loc definitions
     else
-      throw (duplicateMessage loc message definitions);
+      throw (messages.duplicate loc message definitions);
 
   # Several definitions are one if they are equal.
   mergeEqualOption =
@@ -69,20 +68,10 @@ rec {
         if definition.value == first.value then
           accepted
         else
-          throw (conflictMessage loc [
+          throw (messages.conflicting loc [
             first
             definition
           ]);
     in
     if length definitions == 1 then first.value else foldl' check first.value (tail definitions);
-
-  # The texts of the errors.
-
-  conflictMessage =
-    loc: definitions:
-    "The option `${showOption loc}' has conflicting definition values:${showDefs definitions}\n${priorities}";
-
-  duplicateMessage =
-    loc: message: definitions:
-    "The option `${showOption loc}' is defined multiple times while it's expected to be unique.\n${message}\nDefinition values:${showDefs definitions}\n${priorities}";
 }

@@ -1,0 +1,134 @@
+# The texts of the module system's errors.
+{ lib }:
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    concatStringsSep
+    head
+    sort
+    typeOf
+    ;
+  inherit (lib.options)
+    showDefs
+    showFiles
+    showOption
+    unknownModule
+    ;
+  inherit (lib.strings) escapeNixIdentifier escapeNixString optionalString;
+
+  lines = concatStringsSep "\n";
+  priorities = "Use `lib.mkForce value` or `lib.mkDefault value` to change the priority on any of these definitions.\n";
+in
+{
+  # About an option's definitions.
+
+  undefined = loc: "The option `${showOption loc}' was accessed but has no value defined. Try setting the option.";
+
+  wrongType =
+    loc: type: definitions:
+    "A definition for option `${showOption loc}' is not of type `${type.description}'. "
+    + "Definition values:${showDefs definitions}";
+
+  readOnly =
+    loc: definitions:
+    "The option `${showOption loc}' is read-only, but it's set multiple times. "
+    + "Definition values:${showDefs definitions}";
+
+  conflicting =
+    loc: definitions:
+    lines [
+      "The option `${showOption loc}' has conflicting definition values:${showDefs definitions}"
+      priorities
+    ];
+
+  duplicate =
+    loc: reason: definitions:
+    lines [
+      "The option `${showOption loc}' is defined multiple times while it's expected to be unique."
+      reason
+      "Definition values:${showDefs definitions}"
+      priorities
+    ];
+
+  # About declarations, and definitions where there is no option.
+
+  deprecated =
+    loc: option:
+    "The type `types.${option.type.name}' of option `${showOption loc}' defined in ${showFiles option.declarations} "
+    + "is deprecated. ${option.type.deprecationMessage}";
+
+  declaredTwice =
+    loc: file: files:
+    "The option `${showOption loc}' in `${file}' is already declared in ${showFiles files}.";
+
+  declarationNotASet =
+    prefix: module:
+    lines [
+      "An option declaration for `${showOption prefix}' in `${module._file}' has type `${typeOf module.options}' rather than an attribute set."
+      "Did you mean to define this outside of `options'?"
+    ];
+
+  definitionNotASet =
+    prefix: source:
+    lines [
+      "In module `${source.file}', you're trying to define a value of type `${typeOf source.attributes}' rather than an attribute set for the option `${showOption prefix}'!"
+      "There is no option of that name, only options below it."
+    ];
+
+  notAnOption =
+    loc: declaration:
+    let
+      kind = declaration.options._type;
+      name = escapeNixIdentifier (lib.last loc);
+    in
+    "In module `${declaration._file}': expected an option declaration at option path `${showOption loc}', "
+    + "but got an attribute set with type ${kind}."
+    + optionalString (
+      kind == "option-type"
+    ) "\nA type stands in an option: `${name} = lib.mkOption { type = …; };'";
+
+  nestedOptions =
+    loc: option: nested:
+    let
+      show =
+        declaration: name:
+        " - option(s) with prefix `${showOption (loc ++ [ name ])}' in module `${declaration._file}'";
+      below = concatMap (declaration: map (show declaration) (attrNames declaration.options)) nested;
+      type = option.options.type.description or "<no description>";
+    in
+    lines (
+      [
+        "The option `${showOption loc}' in module `${option._file}' would be a parent of the following options, but its type `${type}' does not support nested options."
+      ]
+      ++ sort builtins.lessThan below
+    );
+
+  renamed = from: to: "Obsolete option `${showOption from}' is used. It was renamed to `${showOption to}'.";
+
+  # About modules.
+
+  unsupportedAttribute =
+    key: names:
+    "Module `${key}' has an unsupported attribute `${head names}'. This is caused by introducing a top-level `config' or "
+    + "`options' attribute. Add configuration attributes immediately on the top level instead, or move all of them "
+    + "(namely: ${toString names}) into the explicit `config' attribute.";
+
+  notAModule =
+    {
+      kind,
+      file,
+      prefix,
+    }:
+    "Expected a module, but found a value of type ${escapeNixString kind}"
+    + optionalString (file != unknownModule) ", while trying to load a module into ${toString file}"
+    + optionalString (prefix != [ ]) ", while trying to load a module into ${showOption prefix}"
+    + ".\nEach item of a module's `imports' and of an evaluation's `modules' must be a module."
+    + optionalString (kind == "flake") (
+      "\nPerhaps an attribute name is missing: instead of `inputs.someflake', "
+      + "write `inputs.someflake.nixosModules.default'."
+    )
+    + optionalString (
+      kind == "configuration"
+    ) "\nInstead of a finished configuration, import the modules that it is made of.";
+}

@@ -1,2 +1,95 @@
-//! flk.
-fn main() {}
+//! flk: from a host file to a running machine. The command line; everything that a verb does is in `verb/`.
+
+mod archive;
+mod channel;
+mod closure;
+mod embedded;
+mod error;
+mod evaluation;
+mod git;
+mod lock;
+mod place;
+mod repository;
+mod ui;
+mod verb;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// From a host file to a running machine.
+///
+/// A repository holds hosts, one file each: hosts/NixOS.nix. flk turns a host into a live ISO that boots on BIOS and UEFI
+/// machines, from a stick, a CD or a disk image, and that answers on its link as HOST.local and at fe80::47.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flk",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_long_help = "Two commands from nothing to a live machine:\n\n  flk init box && cd box\n  flk iso NixOS\n\nFurther reading: flk VERB --help"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Init(verb::init::Args),
+    Hosts(verb::hosts::Args),
+    Iso(verb::iso::Args),
+    Update(verb::update::Args),
+    Vm(verb::vm::Args),
+    Live(verb::live::Args),
+    Util(verb::util::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    handle_interruption();
+    let outcome = match cli.verb {
+        Verb::Init(args) => verb::init::run(args),
+        Verb::Hosts(args) => verb::hosts::run(args),
+        Verb::Iso(args) => verb::iso::run(args),
+        Verb::Update(args) => verb::update::run(args),
+        Verb::Vm(args) => verb::vm::run(args),
+        Verb::Live(args) => verb::live::run(args),
+        Verb::Util(args) => verb::util::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui::failure(&failure.render());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM end Nix with all its builders; the verb that waits for it then fails, and removes what it has begun. Elsewhere flk ends at
+/// once: outputs are written beside their target, and the next run removes what is left of them.
+fn handle_interruption() {
+    let handler = || {
+        let waiting = flk_nix::is_running();
+        flk_nix::interrupt();
+        if !waiting {
+            ui::failure("error: interrupted\n");
+            std::process::exit(1);
+        }
+    };
+    // Fails only if a handler is set already.
+    let _ = ctrlc::set_handler(handler);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

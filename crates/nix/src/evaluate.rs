@@ -1,6 +1,6 @@
 //! Evaluation of a flake's attributes, always pure.
 
-use std::path::{Path, PathBuf};
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
@@ -16,13 +16,13 @@ pub struct Flake {
     overrides: Vec<(String, String)>,
 }
 
-/// What Nix says of a flake without evaluating its outputs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FlakeMetadata {
+/// A flake's files and its inputs', in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlakeSources {
     /// The store path that the flake was copied to.
-    pub source: PathBuf,
-    /// All of Nix's JSON.
-    pub json: Value,
+    pub source: String,
+    /// The store paths of its inputs and of theirs, by name; an input's input is called `outer-inner`.
+    pub inputs: BTreeMap<String, String>,
 }
 
 impl Flake {
@@ -157,25 +157,27 @@ impl Nix {
         })
     }
 
-    /// Where a flake is in the store, and its locks.
+    /// Puts a flake's files and all its inputs into the store; nothing of its outputs is evaluated.
     ///
     /// # Errors
     /// [`Error::Command`] with Nix's message, or [`Error::Output`].
-    pub fn flake_metadata(&self, flake: &Flake) -> Result<FlakeMetadata> {
-        const COMMAND: &str = "nix flake metadata";
+    pub fn flake_sources(&self, flake: &Flake) -> Result<FlakeSources> {
+        const COMMAND: &str = "nix flake archive";
         let mut command = self.nix();
         command.args(["--option", "warn-dirty", "false"]);
-        command.args(["flake", "metadata", "--json", "--no-write-lock-file"]);
+        command.args(["flake", "archive", "--json", "--no-write-lock-file"]);
         command.args(flake.arguments());
         command.arg(&flake.reference);
         let json = self.run_json(command, COMMAND)?;
+        let mut inputs = BTreeMap::new();
+        collect_inputs(&json, "", &mut inputs);
         let source = json["path"].as_str().ok_or_else(|| Error::Output {
             command: COMMAND.to_owned(),
             detail: "no `path`".to_owned(),
         })?;
-        Ok(FlakeMetadata {
-            source: source.into(),
-            json,
+        Ok(FlakeSources {
+            source: source.to_owned(),
+            inputs,
         })
     }
 
@@ -196,9 +198,36 @@ impl Nix {
     }
 }
 
+fn collect_inputs(flake: &Value, prefix: &str, found: &mut BTreeMap<String, String>) {
+    for (name, input) in flake["inputs"].as_object().into_iter().flatten() {
+        let name = format!("{prefix}{name}");
+        if let Some(path) = input["path"].as_str() {
+            found.insert(name.clone(), path.to_owned());
+        }
+        collect_inputs(input, &format!("{name}-"), found);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn inputs_of_inputs_are_found() {
+        let mut found = BTreeMap::new();
+        let json = serde_json::json!({
+            "path": "/s",
+            "inputs": { "a": { "path": "/a", "inputs": { "b": { "path": "/b", "inputs": {} } } } },
+        });
+        collect_inputs(&json, "", &mut found);
+        let expected = [("a", "/a"), ("a-b", "/b")];
+        assert!(
+            found
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()))
+                .eq(expected)
+        );
+    }
 
     #[test]
     fn references_are_encoded() {

@@ -34,6 +34,17 @@ pub fn nar_hash_hex(text: &str) -> Option<String> {
     })
 }
 
+/// A SHA-256 in lower-case hexadecimal as SRI, the notation of flakes; `None` if it is no SHA-256.
+///
+/// ```
+/// let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// assert_eq!(flk_nix::sri(hex).as_deref(), Some("sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="));
+/// ```
+pub fn sri(hex: &str) -> Option<String> {
+    let bytes = decode_hex(hex).filter(|bytes| bytes.len() == LENGTH)?;
+    Some(format!("sha256-{}", STANDARD.encode(bytes)))
+}
+
 fn decode_hex(digits: &str) -> Option<Vec<u8>> {
     digits
         .as_bytes()

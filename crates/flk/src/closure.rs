@@ -1,0 +1,178 @@
+//! A host's live system is brought into the store: what is missing, what flk downloads of it, what Nix builds.
+
+use std::path::PathBuf;
+
+use flk_nix::{ArchiveFile, BuildPlan, Event};
+use serde::Serialize;
+
+use crate::{
+    archive,
+    error::{Context, Result},
+    evaluation::{Evaluation, short_name, tell},
+    ui::{self, Phase, Unit},
+    workspace::Workspace,
+};
+
+/// What is missing of a live system.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Missing {
+    /// Files of a mirror, which flk downloads.
+    pub(crate) files: Vec<ArchiveFile>,
+    /// Derivations that Nix builds.
+    pub(crate) build: Vec<String>,
+    /// Store paths that Nix fetches from its substituters.
+    pub(crate) fetch: Vec<String>,
+    /// What the substituters send, in bytes.
+    pub(crate) fetch_size: u64,
+}
+
+/// [`Missing`] for `--dry-run --json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    download: Vec<Download<'a>>,
+    download_size: u64,
+    build: &'a [String],
+    fetch: &'a [String],
+    fetch_size: u64,
+}
+
+#[derive(Serialize)]
+struct Download<'a> {
+    mirror: &'a str,
+    path: &'a str,
+    size: u64,
+}
+
+impl Missing {
+    /// Asks Nix.
+    pub(crate) fn of(workspace: &Workspace, evaluation: &Evaluation) -> Result<Self> {
+        if evaluation.output.exists()
+            && workspace
+                .nix
+                .is_valid(&evaluation.output.to_string_lossy())?
+        {
+            return Ok(Self::default());
+        }
+        let BuildPlan {
+            build,
+            fetch,
+            download_size,
+            ..
+        } = workspace.nix.plan(&evaluation.derivation)?;
+        let files = workspace.nix.archive_files(&build)?;
+        let build = build
+            .into_iter()
+            .filter(|derivation| files.iter().all(|file| file.derivation != *derivation))
+            .collect();
+        Ok(Self {
+            files,
+            build,
+            fetch,
+            fetch_size: download_size,
+        })
+    }
+
+    /// Bytes of the files that flk downloads.
+    pub(crate) fn download_size(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// Says what would be done.
+    pub(crate) fn report(&self, json: bool) -> Result<()> {
+        if json {
+            let report = Report {
+                download: self
+                    .files
+                    .iter()
+                    .map(|file| Download {
+                        mirror: &file.mirror,
+                        path: &file.path,
+                        size: file.size,
+                    })
+                    .collect(),
+                download_size: self.download_size(),
+                build: &self.build,
+                fetch: &self.fetch,
+                fetch_size: self.fetch_size,
+            };
+            ui::data(serde_json::to_string_pretty(&report)?);
+            return Ok(());
+        }
+        ui::data(format_args!(
+            "would download {}, {}",
+            ui::count(self.files.len(), "file"),
+            ui::bytes(self.download_size())
+        ));
+        for file in &self.files {
+            ui::data(format_args!("  {:>7}  {}", ui::bytes(file.size), file.name));
+        }
+        if !self.fetch.is_empty() {
+            ui::data(format_args!(
+                "would fetch {} from substituters, {}",
+                ui::count(self.fetch.len(), "store path"),
+                ui::bytes(self.fetch_size)
+            ));
+            for path in &self.fetch {
+                ui::data(format_args!("  {}", short_name(path)));
+            }
+        }
+        ui::data(format_args!(
+            "would build {}",
+            ui::count(self.build.len(), "derivation")
+        ));
+        for derivation in &self.build {
+            ui::data(format_args!("  {}", short_name(derivation)));
+        }
+        Ok(())
+    }
+}
+
+/// Brings it there, and keeps it from garbage collection; gives the path of `image.json`.
+pub(crate) fn bring(workspace: &Workspace, host: &str, evaluation: &Evaluation) -> Result<PathBuf> {
+    let missing = Missing::of(workspace, evaluation)?;
+    archive::provide(workspace, &missing.files)?;
+    let root = root(workspace, host)?;
+    if missing.build.is_empty() && missing.fetch.is_empty() && missing.files.is_empty() {
+        // The root may have been removed with the cache.
+        let _ = workspace
+            .nix
+            .add_root(&evaluation.output.to_string_lossy(), &root);
+        return Ok(evaluation.output.clone());
+    }
+    let planned = missing.build.len() as u64;
+    let mut phase = Phase::start("build", Unit::Count);
+    phase.set(0, planned);
+    let mut download: Option<Phase> = None;
+    let outputs = workspace
+        .nix
+        .realise(
+            &[&evaluation.derivation],
+            Some(&root),
+            &mut |event| match event {
+                // Nix counts what it has by now; the plan says how many it will be.
+                Event::Builds { done, expected } => phase.set(done, planned.max(expected)),
+                Event::Download { done, expected } => download
+                    .get_or_insert_with(|| Phase::start("fetch", Unit::Bytes))
+                    .set(done, expected),
+                event => tell(&phase, event),
+            },
+        )
+        .context(|| format!("cannot build {host}"))?;
+    if let Some(download) = download {
+        download.finish(ui::count(missing.fetch.len(), "store path"));
+    }
+    phase.finish(ui::count(missing.build.len(), "derivation"));
+    Ok(outputs
+        .first()
+        .map_or_else(|| evaluation.output.clone(), PathBuf::from))
+}
+
+/// The link that keeps a host's live system: one for each repository and host.
+fn root(workspace: &Workspace, host: &str) -> Result<PathBuf> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(workspace.repository.root.as_os_str().as_encoded_bytes());
+    hasher.update(&[0]).update(host.as_bytes());
+    let name = &hasher.finalize().to_hex()[..16];
+    Ok(workspace.places.cache("roots")?.join(format!("iso-{name}")))
+}

@@ -1,0 +1,228 @@
+//! A host's `image.json`: the derivation that a live system's evaluation gives, remembered by everything it depends on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use flk_nix::{Event, quote};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    archive,
+    error::{Failure, Result},
+    place::write_whole,
+    ui::{self, Phase, Unit},
+    workspace::Workspace,
+};
+
+/// What the ISO is to be, besides what the host file says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
+    /// An ISO that nobody can log in to is wanted.
+    pub(crate) allow_no_keys: bool,
+}
+
+impl Settings {
+    /// As a Nix expression: values of `flk.live.*`.
+    fn expression(self) -> String {
+        format!("{{ allowNoKeys = {}; }}", self.allow_no_keys)
+    }
+}
+
+/// The derivation of a host's `image.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Evaluation {
+    /// The `.drv`.
+    pub(crate) derivation: String,
+    /// Where the document is, once built.
+    pub(crate) output: PathBuf,
+    /// It was remembered.
+    #[serde(skip)]
+    pub(crate) remembered: bool,
+}
+
+impl Evaluation {
+    /// Evaluates a host's live system, or remembers it if the result is in the store.
+    pub(crate) fn of(workspace: &Workspace, host: &str, settings: Settings) -> Result<Self> {
+        let memory = memory(workspace, host, settings)?;
+        if let Some(memory) = &memory
+            && let Some(evaluation) = recall(memory)
+        {
+            return Ok(evaluation);
+        }
+        archive::provide_indices(workspace)?;
+        let evaluation = evaluate(workspace, host, settings)?;
+        if let Some(memory) = memory {
+            let json = serde_json::to_vec(&evaluation)?;
+            // Not fatal: the next run evaluates again.
+            let _ = write_whole(&memory, &json);
+        }
+        Ok(evaluation)
+    }
+}
+
+fn recall(memory: &Path) -> Option<Evaluation> {
+    let evaluation: Evaluation = serde_json::from_slice(&fs::read(memory).ok()?).ok()?;
+    evaluation.output.exists().then_some(Evaluation {
+        remembered: true,
+        ..evaluation
+    })
+}
+
+fn memory(workspace: &Workspace, host: &str, settings: Settings) -> Result<Option<PathBuf>> {
+    let Some(digest) = &workspace.digest else {
+        return Ok(None);
+    };
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        digest,
+        &workspace.channel.nar_hash,
+        host,
+        &settings.expression(),
+        &workspace.nix.version().to_string(),
+    ] {
+        hasher.update(part.as_bytes()).update(&[0]);
+    }
+    let name = &hasher.finalize().to_hex()[..32];
+    let folder = workspace.places.cache("evaluations")?;
+    Ok(Some(folder.join(format!("{name}.json"))))
+}
+
+fn evaluate(workspace: &Workspace, host: &str, settings: Settings) -> Result<Evaluation> {
+    let phase = Phase::start("evaluate", Unit::Time);
+    let name = quote(host);
+    let sources = workspace.sources()?;
+    let mut inputs = String::new();
+    for (name, path) in &sources.inputs {
+        // flk is given by itself.
+        if Path::new(path) != workspace.channel.store_path {
+            inputs.push_str(&format!(
+                "{} = {}; ",
+                quote(name),
+                located(workspace, path)?
+            ));
+        }
+    }
+    let apply = format!(
+        "let flk = {flk}; name = {name}; in hosts: \
+         if builtins.hasAttr name hosts then \
+         let image = import (flk + \"/nix/extend.nix\") \
+         {{ inherit flk name; repository = {repository}; inputs = {inputs}; settings = {settings}; }} \
+         (builtins.getAttr name hosts); in \
+         {{ derivation = image.drvPath; output = image.outPath; }} \
+         else {{ known = builtins.attrNames hosts; }}",
+        flk = workspace.channel.expression(),
+        repository = located(workspace, &sources.source)?,
+        inputs = format_args!("{{ {inputs}}}"),
+        settings = settings.expression(),
+    );
+    let json = workspace
+        .nix
+        .evaluate(
+            &workspace.flake,
+            "nixosConfigurations",
+            &apply,
+            &mut |event| tell(&phase, event),
+        )
+        .map_err(|error| refuse(workspace, host, error))?;
+    if let Some(known) = json["known"].as_array() {
+        let known: Vec<&str> = known.iter().filter_map(|name| name.as_str()).collect();
+        return Err(unknown_host(host, &known));
+    }
+    let text = |name: &str| {
+        json[name]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| Failure::new(format!("Nix gave no `{name}` for {host}")))
+    };
+    let evaluation = Evaluation {
+        derivation: text("derivation")?,
+        output: text("output")?.into(),
+        remembered: false,
+    };
+    phase.finish(host);
+    Ok(evaluation)
+}
+
+/// A source as `builtins.fetchTree` takes it in pure mode.
+fn located(workspace: &Workspace, path: &str) -> Result<String> {
+    let info = workspace.nix.path_info(path)?;
+    let hash = flk_nix::sri(&info.nar_hash)
+        .ok_or_else(|| Failure::new(format!("Nix gave no hash of {path}")))?;
+    Ok(format!(
+        "{{ path = {}; narHash = {}; }}",
+        quote(path),
+        quote(&hash)
+    ))
+}
+
+fn unknown_host(host: &str, known: &[&str]) -> Failure {
+    let failure = Failure::new(format!("there is no host {host} in this repository"));
+    if known.is_empty() {
+        return failure.hint("it has none: add a file to hosts/");
+    }
+    failure.hint(format!("it has: {}", known.join(", ")))
+}
+
+fn refuse(workspace: &Workspace, host: &str, error: flk_nix::Error) -> Failure {
+    let error = workspace.explain(error);
+    if let flk_nix::Error::Evaluation(failure) = &error
+        && failure.message.contains("does not provide attribute")
+    {
+        return Failure::new(format!(
+            "{} has no hosts: its flake.nix gives no `nixosConfigurations`",
+            workspace.repository.root.display()
+        ))
+        .hint("nixosConfigurations = flk.lib.mkHosts { inherit self; };");
+    }
+    let is_evaluation = matches!(error, flk_nix::Error::Evaluation(_));
+    let failure = Failure::new(format!("{host} does not evaluate")).because(error);
+    if is_evaluation && !ui::is_verbose() {
+        failure.hint("--verbose shows Nix's whole trace")
+    } else {
+        failure
+    }
+}
+
+/// Shows an event of Nix.
+pub(crate) fn tell(phase: &Phase, event: Event) {
+    match event {
+        Event::Building { derivation } => phase.message(short_name(&derivation)),
+        Event::Log { derivation, line } => {
+            ui::detail(format_args!("{}> {line}", short_name(&derivation)));
+        }
+        Event::Warning(text) => ui::warn(text),
+        Event::Unsandboxed { reason } => ui::note(format_args!(
+            "note: Nix's sandbox does not work here ({reason}); building without it"
+        )),
+        _ => {}
+    }
+}
+
+/// `/nix/store/<hash>-htop-3.4.drv` → `htop-3.4`.
+pub(crate) fn short_name(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name.split_once('-').map_or(name, |(_, name)| name);
+    name.trim_end_matches(".drv").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short() {
+        assert_eq!(short_name("/nix/store/abc-htop-3.4.drv"), "htop-3.4");
+        assert_eq!(short_name("/nix/store/abc-usr"), "usr");
+    }
+
+    #[test]
+    fn unknown_hosts_list_the_known() {
+        let text = unknown_host("Nix0S", &["NixOS", "box"]).render();
+        assert_eq!(
+            text,
+            "error: there is no host Nix0S in this repository\nhint: it has: NixOS, box\n"
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! Where flk keeps what it can make again, and where its own programs are. One of the few files that read the environment.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::error::{Context, Failure, Result};
+
+/// flk's folders on this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    cache: PathBuf,
+    data: PathBuf,
+}
+
+impl Places {
+    /// By the environment: `$XDG_CACHE_HOME/flk` and `$XDG_DATA_HOME/flk`, else `~/.cache/flk` and `~/.local/share/flk`.
+    pub(crate) fn find() -> Result<Self> {
+        let folder = |name: &str, in_home: &str| {
+            env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+                .or_else(|| home().map(|home| home.join(in_home)))
+                .map(|base| base.join("flk"))
+                .ok_or_else(|| {
+                    Failure::new(format!(
+                        "flk has no place for its files: neither HOME nor {name} is set"
+                    ))
+                    .hint("set HOME, as in `HOME=/root flk …`")
+                })
+        };
+        Ok(Self {
+            cache: folder("XDG_CACHE_HOME", ".cache")?,
+            data: folder("XDG_DATA_HOME", ".local/share")?,
+        })
+    }
+
+    /// What cannot be made again: the operator's secret and pins. It need not be there yet.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// A folder of the cache, made if missing.
+    pub(crate) fn cache(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.cache.join(name);
+        fs::create_dir_all(&folder).context(|| format!("cannot create {}", folder.display()))?;
+        Ok(folder)
+    }
+}
+
+impl Places {
+    /// A folder for a run's intermediate files, gone when it is dropped. What killed runs have left is removed.
+    pub(crate) fn scratch(&self, purpose: &str) -> Result<tempfile::TempDir> {
+        let folder = self.cache("scratch")?;
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let owner = name.to_str().and_then(|name| name.split('-').next());
+            if owner.is_none_or(|owner| !Path::new("/proc").join(owner).exists()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        tempfile::Builder::new()
+            .prefix(&format!("{}-{purpose}-", std::process::id()))
+            .tempdir_in(&folder)
+            .context(|| format!("cannot create a folder in {}", folder.display()))
+    }
+}
+
+/// The user's home folder.
+pub(crate) fn home() -> Option<PathBuf> {
+    env::home_dir().filter(|home| home.is_absolute())
+}
+
+/// The value of `PATH`.
+pub(crate) fn search_path() -> OsString {
+    env::var_os("PATH").unwrap_or_default()
+}
+
+/// A program on `PATH`, or in one of further folders.
+pub(crate) fn program(name: &str, further: &[&str]) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    env::split_paths(&search_path())
+        .chain(further.iter().map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|path| {
+            path.metadata().is_ok_and(|metadata| {
+                metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
+            })
+        })
+}
+
+/// Writes a file so that it is there whole or not at all.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .prefix(".flk-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(content)?;
+    let mode = path
+        .metadata()
+        .map_or(0o644, |metadata| metadata.permissions().mode() & 0o7777);
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

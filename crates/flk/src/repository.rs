@@ -1,0 +1,238 @@
+//! The user's repository of hosts: where it is, what git says of it, and which flake Nix is to evaluate.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use flk_nix::{Flake, Nix};
+
+use crate::{
+    error::{Context, Failure, Result},
+    git::Git,
+    place::Places,
+    ui,
+};
+
+/// The built-in channel's pin.
+pub(crate) const PIN: &str = "flk.lock";
+/// How many files a notice lists.
+const LISTED: usize = 5;
+
+/// Where a repository's packages come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChannelKind {
+    /// The built-in channel.
+    Debian,
+    /// NixOS.
+    Nixpkgs,
+}
+
+impl ChannelKind {
+    /// As users and documents write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Debian => "debian",
+            Self::Nixpkgs => "nixpkgs",
+        }
+    }
+}
+
+/// A folder with a `flake.nix`.
+#[derive(Clone, Debug)]
+pub(crate) struct Repository {
+    /// The folder, absolute.
+    pub(crate) root: PathBuf,
+    /// Its git repository, if it is in one.
+    pub(crate) git: Option<Git>,
+}
+
+impl Repository {
+    /// The given folder, or the nearest one upwards of the current folder that has a `flake.nix`.
+    pub(crate) fn find(flake: Option<&Path>) -> Result<Self> {
+        let root = match flake {
+            Some(folder) => {
+                let root = fs::canonicalize(folder)
+                    .context(|| format!("there is no folder {}", folder.display()))?;
+                if !root.join("flake.nix").is_file() {
+                    return Err(Failure::new(format!(
+                        "{} has no flake.nix",
+                        folder.display()
+                    ))
+                    .hint("give the folder of a repository of hosts to --flake, or make one with `flk init DIR`"));
+                }
+                root
+            }
+            None => {
+                let current = std::env::current_dir()
+                    .context(|| "cannot tell the current folder".to_owned())?;
+                current
+                    .ancestors()
+                    .find(|folder| folder.join("flake.nix").is_file())
+                    .map(Path::to_owned)
+                    .ok_or_else(|| {
+                        Failure::new(format!(
+                            "no flake.nix in {} nor in any folder above it",
+                            current.display()
+                        ))
+                        .hint("change to a repository of hosts, or name it with --flake DIR, or make one with `flk init DIR`")
+                    })?
+            }
+        };
+        let git = Git::read(&root)?;
+        Ok(Self { root, git })
+    }
+
+    /// The channel: the built-in one has its pin in the repository.
+    pub(crate) fn channel_kind(&self) -> ChannelKind {
+        if self.root.join(PIN).exists() {
+            ChannelKind::Debian
+        } else {
+            ChannelKind::Nixpkgs
+        }
+    }
+
+    /// Whether Nix will see a file, given relative to the root.
+    pub(crate) fn sees(&self, file: &str) -> bool {
+        self.root.join(file).exists()
+            && self
+                .git
+                .as_ref()
+                .is_none_or(|git| git.tracks(&self.folder_in(git).join(file)))
+    }
+
+    /// Says what is not committed, and what is left out.
+    pub(crate) fn tell_state(&self) {
+        let Some(git) = &self.git else { return };
+        if !git.changed.is_empty() {
+            ui::note(format_args!(
+                "note: with uncommitted changes in {}",
+                list(&git.changed)
+            ));
+        }
+        if !git.untracked.is_empty() {
+            ui::note(format_args!(
+                "note: left out, because git does not track it: {} (`git add` takes it in)",
+                list(&git.untracked)
+            ));
+        }
+    }
+
+    /// The flake as Nix is to evaluate it, and a digest of all that Nix will see of it.
+    ///
+    /// Without git, Nix would copy the whole folder, with the ISOs that flk has put there: a copy without them is made instead.
+    pub(crate) fn flake(&self, nix: &Nix, places: &Places) -> Result<(Flake, String)> {
+        if let Some(git) = &self.git {
+            let folder = self.folder_in(git);
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(git.digest().as_bytes());
+            hasher.update(folder.as_os_str().as_encoded_bytes());
+            let digest = hasher.finalize().to_hex().to_string();
+            return Ok((Flake::git(&git.top).in_folder(&folder), digest));
+        }
+        let scratch = places.scratch("repository")?;
+        let copy = scratch.path().join("source");
+        copy_sources(&self.root, &copy, true)?;
+        let source = nix.add_path(&copy, "source")?;
+        Ok((Flake::path(Path::new(&source)), source))
+    }
+
+    /// The flake in its folder, for commands that write its `flake.lock`.
+    pub(crate) fn flake_in_place(&self) -> Flake {
+        match &self.git {
+            Some(git) => Flake::git(&git.top).in_folder(&self.folder_in(git)),
+            None => Flake::path(&self.root),
+        }
+    }
+
+    /// The root relative to the top of the git repository.
+    pub(crate) fn folder_in(&self, git: &Git) -> PathBuf {
+        self.root
+            .strip_prefix(&git.top)
+            .map(Path::to_owned)
+            .unwrap_or_default()
+    }
+}
+
+fn list(files: &[PathBuf]) -> String {
+    let mut names: Vec<String> = files
+        .iter()
+        .take(LISTED)
+        .map(|file| file.display().to_string())
+        .collect();
+    if files.len() > LISTED {
+        names.push(format!("and {} more", files.len() - LISTED));
+    }
+    names.join(", ")
+}
+
+/// What a user's tools make in a repository, and what no flake is made of.
+fn is_product(name: &str) -> bool {
+    name == "result"
+        || name.starts_with("result-")
+        || name.ends_with(".iso")
+        || matches!(name, ".git" | ".jj" | ".hg" | ".direnv")
+}
+
+fn copy_sources(from: &Path, to: &Path, top: bool) -> Result<()> {
+    let failed = |path: &Path| format!("cannot copy {}", path.display());
+    fs::create_dir(to).context(|| failed(from))?;
+    for entry in fs::read_dir(from).context(|| failed(from))? {
+        let entry = entry.context(|| failed(from))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if top && name.to_str().is_some_and(is_product) {
+            continue;
+        }
+        let target = to.join(&name);
+        let kind = entry.file_type().context(|| failed(&path))?;
+        if kind.is_dir() {
+            copy_sources(&path, &target, false)?;
+        } else if kind.is_symlink() {
+            fs::read_link(&path)
+                .and_then(|link| std::os::unix::fs::symlink(link, &target))
+                .context(|| failed(&path))?;
+        } else if kind.is_file() {
+            fs::copy(&path, &target).context(|| failed(&path))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_left_out_of_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("from");
+        fs::create_dir_all(from.join("result/iso")).unwrap();
+        fs::create_dir_all(from.join("hosts/result")).unwrap();
+        for file in [
+            "flake.nix",
+            "a.iso",
+            "result/iso/NixOS.iso",
+            "hosts/result/x.nix",
+        ] {
+            fs::write(from.join(file), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("flake.nix", from.join("link")).unwrap();
+        let to = folder.path().join("to");
+        copy_sources(&from, &to, true).unwrap();
+        assert!(to.join("flake.nix").exists());
+        assert!(to.join("hosts/result/x.nix").exists());
+        assert_eq!(
+            fs::read_link(to.join("link")).unwrap(),
+            Path::new("flake.nix")
+        );
+        assert!(!to.join("result").exists());
+        assert!(!to.join("a.iso").exists());
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let files: Vec<PathBuf> = (0..7).map(|n| PathBuf::from(n.to_string())).collect();
+        assert_eq!(list(&files), "0, 1, 2, 3, 4, and 2 more");
+        assert_eq!(list(&files[..1]), "0");
+    }
+}

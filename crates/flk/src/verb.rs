@@ -1,0 +1,9 @@
+//! The verbs, one file each.
+
+pub(crate) mod hosts;
+pub(crate) mod init;
+pub(crate) mod iso;
+pub(crate) mod live;
+pub(crate) mod update;
+pub(crate) mod util;
+pub(crate) mod vm;

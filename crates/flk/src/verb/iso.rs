@@ -1,0 +1,235 @@
+//! `flk iso`: a host's file becomes a bootable ISO.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use flk_identity::{HostKey, Pin, Pins, Secret};
+use flk_image::{Manifest, Written};
+use serde_json::json;
+
+use crate::{
+    closure::{self, Missing},
+    error::{Context, Failure, Result},
+    evaluation::{Evaluation, Settings},
+    place::Places,
+    ui::{self, Phase, Unit},
+    workspace::Workspace,
+};
+
+/// Where `nix build` leaves its link, and flk its ISOs.
+const RESULT: &str = "result";
+
+/// Make a host's live ISO.
+///
+/// The ISO boots on BIOS and UEFI machines, from a CD and from a stick, to a live system that installs the host without a
+/// network. It answers on its link as HOST.local and at fe80::47, to the ssh keys that the host's file gives.
+///
+/// The ISO is result/iso/HOST.iso in the repository; with --flake, below the current folder. It is made again only if
+/// something has changed.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_long_help = "Write it to a stick:\n  dd bs=4M if=result/iso/HOST.iso of=/dev/YOUR_STICK status=progress oflag=sync"
+)]
+pub(crate) struct Args {
+    /// The host: the name of its file in hosts/, without .nix.
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+    /// The repository; without it, the one around the current folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) flake: Option<PathBuf>,
+    /// Where to put the ISO.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what was made as JSON: host, path, size, build, reused, channel, volumeId, fingerprint.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only say what would be downloaded and built.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Make the ISO even if nobody could log in to it by ssh.
+    #[arg(long)]
+    pub(crate) no_keys: bool,
+    /// Put no ssh host key on the ISO: each boot makes a new one, which you cannot know beforehand.
+    #[arg(long)]
+    pub(crate) no_host_key: bool,
+    /// Show what Nix builds, line by line, and whole traces of errors.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// An ISO that is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Iso {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Its host key, in `.pub` form, if it has one.
+    pub(crate) public_key: Option<String>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: Args) -> Result<()> {
+    make(&args).map(drop)
+}
+
+/// Makes the ISO, if it is not there already. Nothing is made with `--dry-run`.
+pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
+    ui::set_verbose(args.verbose);
+    let started = Instant::now();
+    let workspace = Workspace::open(args.flake.as_deref())?;
+    let settings = Settings {
+        allow_no_keys: args.no_keys,
+    };
+    let evaluation = Evaluation::of(&workspace, &args.host, settings)?;
+    if args.dry_run {
+        Missing::of(&workspace, &evaluation)?.report(args.json)?;
+        return Ok(None);
+    }
+    let document = closure::bring(&workspace, &args.host, &evaluation)?;
+    let out = target(args, &workspace)?;
+
+    let manifest = Manifest::read(&document)?;
+    let closure = workspace.nix.closure(&manifest.store_roots)?;
+    let mut options = flk_image::Options::new(env!("CARGO_PKG_VERSION"));
+    let build = flk_image::build_id(&manifest, &closure, &options)?;
+    let key = if args.no_host_key {
+        None
+    } else {
+        Some(host_key(&workspace.places, build.as_str(), &args.host)?)
+    };
+    options.host_key = match &key {
+        Some(key) => Some(flk_image::HostKey {
+            private: key.private_file()?.to_string(),
+            public: key.public_file()?,
+            fingerprint: key.fingerprint(),
+        }),
+        None => None,
+    };
+    let written = pack(&manifest, &closure, &options, &out)?;
+    let fingerprint = key.as_ref().map(HostKey::fingerprint);
+    tell(&out, &written, fingerprint.as_deref(), started);
+    if args.json {
+        ui::data(serde_json::to_string_pretty(&json!({
+            "host": args.host,
+            "path": fs::canonicalize(&out).unwrap_or(out.clone()),
+            "size": written.size,
+            "build": written.build,
+            "reused": written.reused,
+            "channel": manifest.channel,
+            "volumeId": manifest.volume_id,
+            "fingerprint": fingerprint,
+        }))?);
+    }
+    let public_key = match key {
+        Some(key) => Some(key.public_file()?),
+        None => None,
+    };
+    Ok(Some(Iso {
+        path: out,
+        public_key,
+    }))
+}
+
+fn pack(
+    manifest: &Manifest,
+    closure: &flk_nix::Closure,
+    options: &flk_image::Options,
+    out: &Path,
+) -> Result<Written> {
+    let mut phase: Option<(flk_image::Phase, Phase)> = None;
+    let written = flk_image::write(manifest, closure, options, out, &mut |progress| {
+        let is_new = phase
+            .as_ref()
+            .is_none_or(|(current, _)| *current != progress.phase);
+        if is_new {
+            if let Some((_, done)) = phase.take() {
+                done.finish(ui::bytes(progress.total));
+            }
+            let name = match progress.phase {
+                flk_image::Phase::Compress => "pack",
+                flk_image::Phase::Wrap => "wrap",
+                flk_image::Phase::Sync => "sync",
+            };
+            phase = Some((progress.phase, Phase::start(name, Unit::Bytes)));
+        }
+        if let Some((_, phase)) = &mut phase {
+            phase.set(progress.done, progress.total);
+        }
+    })
+    .context(|| format!("cannot make {}", out.display()))?;
+    if let Some((_, phase)) = phase {
+        phase.finish(ui::bytes(written.size));
+    }
+    Ok(written)
+}
+
+fn tell(out: &Path, written: &Written, fingerprint: Option<&str>, started: Instant) {
+    let state = if written.reused {
+        "is up to date"
+    } else {
+        "is ready"
+    };
+    ui::note(format_args!(
+        "{} {state}: {} ({})",
+        out.display(),
+        ui::bytes(written.size),
+        ui::duration(started.elapsed())
+    ));
+    if let Some(fingerprint) = fingerprint {
+        ui::note(format_args!("its ssh host key: {fingerprint}"));
+    }
+}
+
+/// The live machine's key by this operator, and the pin by which he knows it again.
+fn host_key(places: &Places, build: &str, host: &str) -> Result<HostKey> {
+    let data = places.data();
+    let secret = Secret::load_or_create(&data.join("secret"))?;
+    let key = HostKey::derive(&secret, build, host)?;
+    let pin = Pin::new(build, host, &key.public_file()?)?;
+    Pins::new(data.join("pins")).keep(&pin)?;
+    Ok(key)
+}
+
+/// The ISO's place; its folder is there afterwards.
+fn target(args: &Args, workspace: &Workspace) -> Result<PathBuf> {
+    if let Some(out) = &args.out {
+        if out.is_dir() {
+            return Err(
+                Failure::new(format!("{} is a folder", out.display())).hint(format!(
+                    "--out {}",
+                    out.join(format!("{}.iso", args.host)).display()
+                )),
+            );
+        }
+        return Ok(out.clone());
+    }
+    let base = if args.flake.is_some() {
+        PathBuf::new()
+    } else {
+        relative_root(&workspace.repository.root)
+    };
+    let result = base.join(RESULT);
+    let link = fs::read_link(&result).ok();
+    if let Some(link) = link.filter(|link| link.starts_with("/nix/store")) {
+        ui::note(format_args!(
+            "note: {} was `nix build`'s link to {}; it is a folder now",
+            result.display(),
+            link.display()
+        ));
+        fs::remove_file(&result)
+            .context(|| format!("cannot remove the link {}", result.display()))?;
+    }
+    let folder = result.join("iso");
+    fs::create_dir_all(&folder).context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder.join(format!("{}.iso", args.host)))
+}
+
+/// The root as seen from the current folder, if it is that folder: short paths read best.
+fn relative_root(root: &Path) -> PathBuf {
+    match std::env::current_dir() {
+        Ok(current) if current == root => PathBuf::new(),
+        _ => root.to_owned(),
+    }
+}

@@ -1,0 +1,98 @@
+//! The command line: help, exit codes, and what goes where.
+
+mod workbench;
+
+use workbench::Workbench;
+
+const VERBS: [&str; 7] = ["init", "hosts", "iso", "update", "vm", "live", "util"];
+
+#[test]
+fn every_verb_has_help_on_standard_output() {
+    let bench = Workbench::new();
+    let help = bench.flk(&["--help"]).ended(0).stdout;
+    for verb in VERBS {
+        assert!(help.contains(&format!("\n  {verb}")), "{verb}: {help}");
+        let run = bench.flk(&[verb, "--help"]).ended(0);
+        assert!(run.stdout.contains("Usage: flk"), "{verb}");
+        assert_eq!(run.stderr, "");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2_on_standard_error() {
+    let bench = Workbench::new();
+    for arguments in [
+        &[][..],
+        &["nope"],
+        &["iso"],
+        &["iso", "NixOS", "--nope"],
+        &["init", "--channel", "arch"],
+        &["vm", "NixOS", "--uefi", "--bios"],
+        &["vm", "NixOS", "--memory", "x"],
+        &["util", "completions", "tcsh-ish"],
+    ] {
+        let run = bench.flk(arguments).ended(2);
+        assert_eq!(run.stdout, "", "{arguments:?}");
+        assert!(!run.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let run = Workbench::new().flk(&["--version"]).ended(0);
+    assert_eq!(run.stdout, format!("flk {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn outside_of_a_repository_it_says_so() {
+    let bench = Workbench::new();
+    for arguments in [&["hosts"][..], &["iso", "NixOS"], &["update"]] {
+        bench
+            .flk(arguments)
+            .ended(1)
+            .said("error: no flake.nix in ")
+            .said("hint: change to a repository of hosts");
+    }
+    bench
+        .flk(&["hosts", "--flake", "nowhere"])
+        .ended(1)
+        .said("error: there is no folder nowhere");
+    bench.write("empty/x", "");
+    bench
+        .flk(&["hosts", "--flake", "empty"])
+        .ended(1)
+        .said("error: empty has no flake.nix");
+}
+
+#[test]
+fn man_pages_are_written_for_every_verb() {
+    let bench = Workbench::new();
+    bench.flk(&["util", "man", "pages"]).ended(0);
+    for page in ["flk.1", "flk-iso.1", "flk-util-man.1"] {
+        let text = bench.read(&format!("pages/{page}"));
+        assert!(text.contains(".TH "), "{page}");
+    }
+    let page = bench.flk(&["util", "man"]).ended(0).stdout;
+    assert!(page.contains(".TH flk 1"), "{page}");
+}
+
+#[test]
+fn completions_know_the_verbs() {
+    let bench = Workbench::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = bench.flk(&["util", "completions", shell]).ended(0).stdout;
+        for verb in VERBS {
+            assert!(script.contains(verb), "{shell}: {verb}");
+        }
+    }
+}
+
+#[test]
+fn without_qemu_vm_says_what_to_install() {
+    Workbench::new()
+        .with_only(&[])
+        .flk(&["vm", "NixOS"])
+        .ended(1)
+        .said("error: there is no QEMU on this machine")
+        .said("hint: on Debian and Ubuntu: `apt install qemu-system-x86 ovmf`");
+}

@@ -1,0 +1,257 @@
+//! `flk hosts`, and how every verb looks at a repository: with Nix, on flakes that need no channel.
+
+mod workbench;
+
+use workbench::{SMALL_FLAKE, Workbench, nix_is_here};
+
+/// A repository without git.
+fn repository(bench: &Workbench) {
+    bench.write("r/flake.nix", SMALL_FLAKE);
+    bench.write("r/salt", "not to be found on any mirror");
+    bench.write("r/hosts/syntax.nix", "{\n  a = 1\n  b = 2;\n}\n");
+}
+
+fn tracked(bench: &Workbench) {
+    repository(bench);
+    bench.git("r", &["init", "--quiet"]);
+    bench.git("r", &["add", "--all"]);
+}
+
+#[test]
+fn lists_what_evaluates_and_why_the_rest_does_not() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    let run = bench.flk_in("r/hosts", &["hosts"]).ended(0);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "NixOS                        nixpkgs  x86_64-linux  evaluates",
+            "a-host-with-dashes (dashed)  nixpkgs  x86_64-linux  evaluates",
+            "broken                       nixpkgs  -             fails: this host is broken",
+            "syntax                       nixpkgs  -             fails: hosts/syntax.nix:3:5: syntax error, unexpected '=', expecting ';'",
+        ]
+    );
+}
+
+#[test]
+fn json_is_the_same_in_full() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    repository(&bench);
+    let run = bench.flk(&["hosts", "--json", "--flake", "r"]).ended(0);
+    let hosts: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(
+        hosts[1],
+        serde_json::json!({
+            "name": "a-host-with-dashes", "hostName": "dashed", "channel": "nixpkgs",
+            "system": "x86_64-linux", "evaluates": true, "error": null,
+        })
+    );
+    assert_eq!(hosts[2]["evaluates"], false);
+    assert_eq!(hosts[2]["error"], "this host is broken");
+    assert_eq!(hosts.as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn an_unknown_host_lists_the_known() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    bench
+        .flk_in("r", &["iso", "Nix0S"])
+        .ended(1)
+        .said("error: there is no host Nix0S in this repository")
+        .said("hint: it has: NixOS, a-host-with-dashes, broken, syntax");
+}
+
+#[test]
+fn a_syntax_error_has_file_line_and_column() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    let run = bench
+        .flk_in("r", &["iso", "syntax"])
+        .ended(1)
+        .said("error: syntax does not evaluate")
+        .said("caused by: syntax error, unexpected '=', expecting ';'")
+        .said("at hosts/syntax.nix:3:5")
+        .said("3|   b = 2;");
+    assert!(!run.stderr.contains("/nix/store"), "{}", run.stderr);
+}
+
+#[test]
+fn dry_run_says_what_would_be_downloaded_and_built() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    let run = bench.flk_in("r", &["iso", "NixOS", "--dry-run"]).ended(0);
+    assert_eq!(
+        run.stdout,
+        "would download 1 file, 171 kB\n   171 kB  htop_1_amd64.deb\nwould build 1 derivation\n  image.json\n"
+    );
+    let run = bench
+        .flk_in("r", &["iso", "NixOS", "--dry-run", "--json"])
+        .ended(0);
+    let plan: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(plan["downloadSize"], 171_496);
+    assert_eq!(plan["download"][0]["path"], "pool/h/htop_1_amd64.deb");
+    assert_eq!(plan["build"].as_array().unwrap().len(), 1);
+    assert!(!bench.at("r/result").exists());
+}
+
+#[test]
+fn uncommitted_and_untracked_files_are_told() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    bench.git("r", &["commit", "--quiet", "-m", "x"]);
+    let run = bench.flk_in("r", &["iso", "NixOS", "--dry-run"]).ended(0);
+    assert!(!run.stderr.contains("note:"), "{}", run.stderr);
+    bench.write("r/salt", "changed");
+    bench.write("r/hosts/new.nix", "{ }");
+    bench
+        .flk_in("r", &["iso", "NixOS", "--dry-run"])
+        .ended(0)
+        .said("note: with uncommitted changes in salt")
+        .said("note: left out, because git does not track it: hosts/new.nix");
+}
+
+#[test]
+fn the_input_flk_is_locked_and_the_rest_of_the_lock_kept() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    let flake = SMALL_FLAKE
+        .replace(
+            "outputs =",
+            "inputs.flk.url = \"flk\"; inputs.nixpkgs.url = \"path:./n\";\n  outputs =",
+        )
+        .replace("{ self }:", "{ self, flk, nixpkgs }:");
+    bench.write("r/flake.nix", &flake);
+    bench.write(
+        "r/flake.lock",
+        r#"{ "nodes": {
+            "nixpkgs": { "flake": false, "locked": { "type": "path", "path": "/nowhere",
+              "narHash": "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "lastModified": 5 },
+              "original": { "type": "path", "path": "./n" } },
+            "root": { "inputs": { "nixpkgs": "nixpkgs" } } }, "root": "root", "version": 7 }"#,
+    );
+    bench.git("r", &["add", "flake.lock"]);
+    // Whether Nix then gets nixpkgs is not the point: the lock is written before.
+    bench
+        .flk_in("r", &["hosts"])
+        .said("note: wrote the input `flk` into flake.lock");
+    let lock: serde_json::Value = serde_json::from_str(&bench.read("r/flake.lock")).unwrap();
+    assert_eq!(lock["nodes"]["nixpkgs"]["locked"]["path"], "/nowhere");
+    let locked = &lock["nodes"]["flk"]["locked"];
+    assert_eq!(locked["type"], "path");
+    assert!(locked["path"].as_str().unwrap().ends_with("-source"));
+    assert!(locked["narHash"].as_str().unwrap().starts_with("sha256-"));
+    assert_eq!(lock["nodes"]["flk"]["original"]["id"], "flk");
+    let before = bench.read("r/flake.lock");
+    bench.flk_in("r", &["hosts"]);
+    assert_eq!(bench.read("r/flake.lock"), before);
+}
+
+#[test]
+fn an_untracked_lock_does_not_stand_in_the_way() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    // flk.lock says that this is the built-in channel; its flake does not use it, so no archive is asked.
+    let flake = SMALL_FLAKE
+        .replace("outputs =", "inputs.flk.url = \"flk\";\n  outputs =")
+        .replace("{ self }:", "{ self, flk }:")
+        .replace(
+            "config.networking.hostName = name;",
+            "config.networking.hostName = baseNameOf \"${flk}/flake.nix\";",
+        );
+    bench.write("r/flake.nix", &flake);
+    bench.write("r/flk.lock", r#"{ "version": 1, "channel": "debian", "suite": "trixie", "architecture": "amd64", "archives": [] }"#);
+    bench.git("r", &["add", "flk.lock"]);
+    let run = bench
+        .flk_in("r", &["hosts"])
+        .ended(0)
+        .said("note: git does not track flake.lock yet: `git add flake.lock`");
+    assert!(run.stdout.contains("NixOS (flake.nix)"), "{}", run.stdout);
+    assert!(
+        bench.git("r", &["ls-files", "flake.lock"]).is_empty(),
+        "nothing is staged silently"
+    );
+}
+
+#[test]
+fn a_pin_that_git_does_not_track_is_an_error() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    bench.write("r/flk.lock", "{}");
+    bench
+        .flk_in("r", &["hosts"])
+        .ended(1)
+        .said("error: git does not track flk.lock")
+        .said("add flk.lock");
+}
+
+#[test]
+fn without_nix_it_says_how_to_get_it() {
+    let bench = Workbench::new().with_only(&["git"]);
+    repository(&bench);
+    if std::path::Path::new("/nix/var/nix/profiles/default/bin/nix").exists() {
+        eprintln!("SKIPPED: Nix is where the official installer puts it");
+        return;
+    }
+    bench
+        .flk_in("r", &["hosts"])
+        .ended(1)
+        .said("error: there is no Nix on this machine")
+        .said("hint: on Debian and Ubuntu: `apt install nix-bin`");
+}
+
+#[test]
+fn nix_too_old_says_which_was_found() {
+    let bench = Workbench::new()
+        .with_only(&["git"])
+        .with_script("nix", "echo 'nix (Nix) 2.3.16'");
+    repository(&bench);
+    bench
+        .flk_in("r", &["iso", "NixOS"])
+        .ended(1)
+        .said("error: Nix 2.3 at ")
+        .said("is too old: flk needs 2.8 or newer")
+        .said("hint: Debian 12 and newer");
+}
+
+#[test]
+fn without_its_companions_flk_names_them() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    repository(&bench);
+    std::fs::remove_file(bench.at("../bin/flk-init")).unwrap();
+    bench
+        .flk_in("r", &["hosts"])
+        .ended(1)
+        .said("error: flk-init is missing: it belongs beside ");
+}

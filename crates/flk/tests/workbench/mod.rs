@@ -1,0 +1,213 @@
+//! A bench to run flk on: a folder of its own, a cleared environment, and flk with stand-ins for its companions.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// Where flk runs.
+pub(crate) struct Workbench {
+    folder: tempfile::TempDir,
+    path: String,
+    variables: Vec<(String, String)>,
+}
+
+/// What a run left.
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Workbench {
+    /// A bench with the machine's own `PATH`.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        // A copy, since flk looks for its companions beside itself, whatever links lead to it.
+        let flk = Path::new(env!("CARGO_BIN_EXE_flk"));
+        fs::hard_link(flk, bin.join("flk"))
+            .or_else(|_| fs::copy(flk, bin.join("flk")).map(drop))
+            .unwrap();
+        for companion in ["flk-debian", "flk-init"] {
+            fs::write(bin.join(companion), companion).unwrap();
+        }
+        for home in ["home/.ssh", "work"] {
+            fs::create_dir_all(folder.path().join(home)).unwrap();
+        }
+        Self {
+            folder,
+            path: std::env::var("PATH").unwrap_or_default(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// Sets a variable of the otherwise cleared environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Only these programs are on `PATH`, as links to the machine's.
+    pub(crate) fn with_only(mut self, programs: &[&str]) -> Self {
+        let only = self.folder.path().join("only");
+        fs::create_dir(&only).unwrap();
+        for program in programs {
+            let found = std::env::split_paths(&self.path)
+                .map(|folder| folder.join(program))
+                .find(|path| path.exists())
+                .unwrap_or_else(|| panic!("no {program} on this machine"));
+            symlink(found, only.join(program)).unwrap();
+        }
+        self.path = only.display().to_string();
+        self
+    }
+
+    /// Puts a shell script first on `PATH`.
+    pub(crate) fn with_script(mut self, name: &str, text: &str) -> Self {
+        let scripts = self.folder.path().join("scripts");
+        fs::create_dir_all(&scripts).unwrap();
+        let script = scripts.join(name);
+        fs::write(&script, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        self.path = format!("{}:{}", scripts.display(), self.path);
+        self
+    }
+
+    /// A path on the bench; runs begin in `work`.
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().join("work").join(path)
+    }
+
+    /// A path in the home folder.
+    pub(crate) fn home(&self, path: &str) -> PathBuf {
+        self.folder.path().join("home").join(path)
+    }
+
+    /// Writes a file in `work`.
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// Reads a file in `work`.
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Runs flk in `work`.
+    pub(crate) fn flk(&self, arguments: &[&str]) -> Run {
+        self.flk_in("", arguments)
+    }
+
+    /// Runs flk in a folder below `work`.
+    pub(crate) fn flk_in(&self, folder: &str, arguments: &[&str]) -> Run {
+        let mut command = self.command(&self.folder.path().join("bin/flk"), folder);
+        Run::of(command.args(arguments).output().expect("flk runs"))
+    }
+
+    /// Runs git in a folder below `work`; it has to succeed.
+    pub(crate) fn git(&self, folder: &str, arguments: &[&str]) -> String {
+        let mut command = self.command(Path::new("git"), folder);
+        command.args(["-c", "user.name=t", "-c", "user.email=t@t"]);
+        let run = Run::of(command.args(arguments).output().expect("git runs"));
+        assert_eq!(run.code, 0, "git {arguments:?}: {}", run.stderr);
+        run.stdout
+    }
+
+    fn command(&self, program: &Path, folder: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.at(folder))
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("HOME", self.folder.path().join("home"))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl Run {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    /// The run ended with that code; otherwise all that it said is shown.
+    pub(crate) fn ended(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "\n--- stdout\n{}--- stderr\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// Standard error has that text.
+    pub(crate) fn said(self, text: &str) -> Self {
+        assert!(
+            self.stderr.contains(text),
+            "{text:?} is not in:\n{}",
+            self.stderr
+        );
+        self
+    }
+}
+
+/// Whether the machine has Nix. In CI it has to; elsewhere the test says that it is skipped.
+pub(crate) fn nix_is_here() -> bool {
+    let here = Command::new("nix").arg("--version").output().is_ok();
+    assert!(here || std::env::var_os("CI").is_none(), "CI has no Nix");
+    if !here {
+        eprintln!("SKIPPED: no Nix on this machine");
+    }
+    here
+}
+
+/// A flake whose hosts are as small as a host can be: what `flk` asks of a host, without a channel. `NixOS` builds one derivation
+/// from a file of a mirror; `broken` throws.
+pub(crate) const SMALL_FLAKE: &str = r#"{
+  outputs =
+    { self }:
+    let
+      host = name: {
+        config.networking.hostName = name;
+        config.system.build.toplevel = derivation { name = "toplevel-${name}"; builder = "/none"; system = "x86_64-linux"; };
+        pkgs.system = "x86_64-linux";
+        extendModules = _: { config.system.build.flkImage = derivation {
+          name = "image.json";
+          builder = "/none";
+          system = "x86_64-linux";
+          file = derivation {
+            name = "htop_1_amd64.deb";
+            builder = "/none";
+            system = "x86_64-linux";
+            outputHashMode = "flat";
+            outputHashAlgo = "sha256";
+            outputHash = builtins.hashString "sha256" (builtins.readFile ./salt);
+            flkMirror = "debian";
+            flkPath = "pool/h/htop_1_amd64.deb";
+            flkSize = "171496";
+            flkSha256 = builtins.hashString "sha256" (builtins.readFile ./salt);
+          };
+        }; };
+      };
+    in
+    {
+      nixosConfigurations = {
+        NixOS = host "NixOS";
+        a-host-with-dashes = host "dashed";
+        broken = throw "this host is broken";
+        syntax = import ./hosts/syntax.nix;
+      };
+    };
+}
+"#;

@@ -2,7 +2,7 @@
 { lib }:
 let
   inherit (builtins) addErrorContext seq;
-  inherit (lib.modules) collectModules mergeModuleTree;
+  inherit (lib.modules) collectModules internalKey mergeModuleTree;
 
   # The options that steer the module system itself.
   internalModule =
@@ -13,8 +13,8 @@ let
       type,
     }:
     {
-      _file = "lib/modules";
-      key = "lib/modules";
+      _file = internalKey;
+      key = internalKey;
       options._module = {
         args = lib.mkOption (
           {

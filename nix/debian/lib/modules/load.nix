@@ -10,7 +10,6 @@ let
     elem
     filter
     genericClosure
-    head
     isAttrs
     isList
     isString
@@ -24,8 +23,11 @@ let
     messages
     unifyModuleSyntax
     ;
-  inherit (lib.options) showDefs showOption unknownModule;
-  inherit (lib.strings) escapeNixString isConvertibleWithToString optionalString;
+  inherit (lib.options) unknownModule;
+  inherit (lib.strings) isConvertibleWithToString isStringLike;
+
+  # The key of the module that declares the options `_module.*`.
+  internalKey = "lib/modules";
 
   structure = [
     "_class"
@@ -55,14 +57,13 @@ let
           prefix = args._prefix;
         })
     else if isList module then
-      throw "Module imports can't be nested lists. Perhaps you meant to remove one level of lists? Definitions: ${
-        showDefs [
-          {
-            file = fallbackFile;
-            value = module;
-          }
-        ]
-      }"
+      throw (messages.nestedImports fallbackFile module)
+    else if !isStringLike module then
+      throw (messages.notAModule {
+        kind = typeOf module;
+        file = fallbackFile;
+        prefix = args._prefix;
+      })
     else
       let
         path = toString module;
@@ -74,7 +75,7 @@ let
     if class == null || module._class == null || module._class == class then
       module
     else
-      throw "The module `${module._file}' (class: ${escapeNixString module._class}) cannot be imported into a module evaluation that expects class ${escapeNixString class}.";
+      throw (messages.wrongClass class module);
 
   # The key of what stands in the disabledModules of `file`.
   disabledKey =
@@ -83,15 +84,17 @@ let
       if substring 0 1 item == "/" then item else "${toString modulesPath}/${item}"
     else if isConvertibleWithToString item then
       if item ? key && item.key != toString item then
-        throw "Module `${file}' has an item in disabledModules that names two modules: as a string it is ${toString item}, its key is ${item.key}."
+        throw (messages.ambiguousDisabled file item)
       else
         toString item
     else if item ? key then
       item.key
     else
-      throw "Module `${file}' has an item in disabledModules that names no module: expected a path, a string relative to modulesPath or a set with a `key', but got a ${typeOf item}${optionalString (isAttrs item) " without a `key'"}.";
+      throw (messages.unknownDisabled file item);
 in
 {
+  inherit internalKey;
+
   # All modules that `modules` lead to, in breadth-first order of their imports.
   collectModules =
     class: modulesPath: modules: args:
@@ -137,7 +140,7 @@ in
             operator = node: enabled node.imports;
           }
       );
-      graph = map graph start;
+      graph = map graph (filter (node: node.key != internalKey) start);
     };
 
   # Brings both forms of a module, with and without `config` and `options`, into one.
@@ -195,8 +198,9 @@ in
       fromConfig =
         name: _:
         addErrorContext "while evaluating the module argument `${name}' in \"${key}\":" (
-          args.${name}
-            or (addErrorContext "noting that argument `${name}' is not externally provided, so querying `_module.args' instead, requiring `config'" args.config._module.args.${name})
+          args.${name} or (addErrorContext "noting that argument `${name}' is no special one, so querying `_module.args', requiring `config'" (
+            args.config._module.args.${name} or (throw (messages.missingArgument key name))
+          ))
         );
     in
     f (args // mapAttrs fromConfig (lib.functionArgs f));

@@ -114,6 +114,31 @@ in
     + "`options' attribute. Add configuration attributes immediately on the top level instead, or move all of them "
     + "(namely: ${toString names}) into the explicit `config' attribute.";
 
+  missingArgument =
+    key: name:
+    "Module `${key}' asks for the argument `${name}', which is neither a special argument nor in `_module.args'.";
+
+  nestedImports =
+    file: value:
+    "Module imports can't be nested lists. Perhaps you meant to remove one level of lists? Definitions: ${
+      showDefs [ { inherit file value; } ]
+    }";
+
+  wrongClass =
+    class: module:
+    "The module `${module._file}' (class: ${escapeNixString module._class}) cannot be imported into a module evaluation "
+    + "that expects class ${escapeNixString class}.";
+
+  ambiguousDisabled =
+    file: item:
+    "Module `${file}' has an item in disabledModules that names two modules: as a string it is ${toString item}, "
+    + "its key is ${item.key}.";
+
+  unknownDisabled =
+    file: item:
+    "Module `${file}' has an item in disabledModules that names no module: expected a path, a string relative to "
+    + "modulesPath or a set with a `key', but got a ${typeOf item}.";
+
   notAModule =
     {
       kind,

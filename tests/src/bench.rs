@@ -1,0 +1,140 @@
+//! The bench itself: what a test needs of this machine, one test at a time, and where its logs go.
+
+use crate::BenchError;
+use std::{
+    env,
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Something that a test cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The user is root: networks and raw devices are made.
+    Root,
+    /// `/dev/net/tun`, for the machines' cards.
+    Tun,
+    /// A program on the path.
+    Program(&'static str),
+    /// A file.
+    File(&'static str),
+    /// flk's own release binaries, which `cargo xtask` builds.
+    Flk,
+}
+
+impl Need {
+    /// What machines in QEMU on a link of their own need.
+    pub const MACHINES: &'static [Need] = &[
+        Need::Root,
+        Need::Tun,
+        Need::Flk,
+        Need::Program("nix"),
+        Need::Program("git"),
+        Need::Program("xorriso"),
+        Need::Program("mksquashfs"),
+        Need::Program("qemu-system-x86_64"),
+        Need::Program("ip"),
+        Need::Program("ping"),
+        Need::Program("ssh"),
+        Need::Program("ssh-keygen"),
+        Need::Program("nsenter"),
+        Need::Program("setpriv"),
+        Need::File("/usr/share/OVMF"),
+    ];
+
+    /// What another machine's mDNS client needs.
+    pub const MDNS: &'static [Need] = &[
+        Need::Program("avahi-daemon"),
+        Need::Program("avahi-resolve"),
+        Need::Program("avahi-browse"),
+        Need::Program("dbus-daemon"),
+        Need::File("/usr/lib/x86_64-linux-gnu/libnss_mdns6_minimal.so.2"),
+    ];
+
+    /// What flk needs to evaluate and to build.
+    pub const BUILDS: &'static [Need] = &[
+        Need::Root,
+        Need::Flk,
+        Need::Program("nix"),
+        Need::Program("git"),
+        Need::Program("ssh-keygen"),
+        Need::Program("xorriso"),
+        Need::Program("mksquashfs"),
+    ];
+
+    /// Why it is not here, if it is not.
+    fn missing(self) -> Option<String> {
+        match self {
+            Need::Root => (!is_root()).then(|| "root".into()),
+            Need::Tun => (!Path::new("/dev/net/tun").exists()).then(|| "/dev/net/tun".into()),
+            Need::Program(name) => (!on_path(name)).then(|| format!("the program {name}")),
+            Need::File(path) => (!Path::new(path).exists()).then(|| path.into()),
+            Need::Flk => ["flk", "flk-debian", "flk-init"]
+                .iter()
+                .map(|name| crate::binary(name))
+                .find(|path| !path.exists())
+                .map(|path| format!("{} (`cargo xtask test` builds it)", path.display())),
+        }
+    }
+}
+
+/// The right to use this machine for one test; other tests wait until it is dropped.
+pub struct Bench {
+    promise: &'static str,
+    _turn: File,
+}
+
+impl Bench {
+    /// Opens the bench for the test of `promise`.
+    ///
+    /// When something is missing, that is a failure where `CI=true`; elsewhere one line on standard error says that the
+    /// test is skipped and why, and there is no bench (`Ok(None)`).
+    ///
+    /// # Errors
+    /// When the folder for logs cannot be written.
+    ///
+    /// # Panics
+    /// In CI, when something is missing.
+    pub fn open(promise: &'static str, needs: &[&[Need]]) -> Result<Option<Self>, BenchError> {
+        let missing: Vec<String> = needs.iter().copied().flatten().filter_map(|need| need.missing()).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{promise} needs {missing}");
+            // Not by eprintln!: the harness would keep it to itself when the test passes.
+            let _ = writeln!(std::io::stderr(), "SKIPPED {promise}: this machine lacks {missing}");
+            return Ok(None);
+        }
+        let folder = folder();
+        fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
+        let path = folder.join("turn");
+        let turn = File::create(&path).map_err(BenchError::file(&path))?;
+        turn.lock().map_err(BenchError::file(&path))?;
+        Ok(Some(Bench { promise, _turn: turn }))
+    }
+
+    /// Where this test's consoles are logged.
+    pub fn logs(&self) -> PathBuf {
+        folder().join("logs").join(self.promise)
+    }
+}
+
+/// Where the bench keeps what outlives a test: `bench` in the target folder.
+pub(crate) fn folder() -> PathBuf {
+    target_folder().join("bench")
+}
+
+/// Cargo's target folder.
+pub(crate) fn target_folder() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from)
+}
+
+fn is_root() -> bool {
+    crate::run(Command::new("id").arg("-u")).is_ok_and(|output| output.stdout.trim() == "0")
+}
+
+fn on_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}

@@ -1,0 +1,231 @@
+//! The image that the tests share: `flk init`, a repository with the tests' keys, `flk iso NixOS`, once for one flk.
+//!
+//! It is kept in the target folder under a name made of flk's binaries and of this file, so a second run finds it done.
+
+use crate::{Bench, BenchError, Flk, Link, Ssh, bench::folder, binary, run};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// The host that the tests boot.
+const HOST: &str = "NixOS";
+
+/// The host file of the tests: the template's own, with one key given by `keys` and one by `keyFiles`.
+const HOST_FILE: &str = r#"{ ... }:
+{
+  imports = [ ../profiles/template-host.nix ];
+  users.users.nixos.openssh.authorizedKeys.keys = [ "@LISTED@" ];
+  users.users.nixos.openssh.authorizedKeys.keyFiles = [ ../keys/filed.pub ];
+}
+"#;
+
+/// An ssh key pair.
+#[derive(Debug, Clone)]
+pub struct KeyPair {
+    /// The private key's file; the public one is beside it, with `.pub`.
+    pub private: PathBuf,
+}
+
+impl KeyPair {
+    /// Makes a pair `folder/name`, or takes the one that is there.
+    ///
+    /// # Errors
+    /// When `ssh-keygen` fails.
+    pub fn make(folder: &Path, name: &str) -> Result<Self, BenchError> {
+        let private = folder.join(name);
+        if !private.exists() {
+            fs::create_dir_all(folder).map_err(BenchError::file(folder))?;
+            run(Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", &format!("{name}@bench"), "-f"])
+                .arg(&private))?
+            .success()?;
+        }
+        Ok(KeyPair { private })
+    }
+
+    /// The public key's file.
+    pub fn public(&self) -> PathBuf {
+        self.private.with_extension("pub")
+    }
+
+    /// The public key's one line.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn line(&self) -> Result<String, BenchError> {
+        Ok(read(&self.public())?.trim().to_owned())
+    }
+}
+
+/// A repository, its image and the keys that open it.
+#[derive(Debug, Clone)]
+pub struct Fixture {
+    /// flk, for the user whose repository it is.
+    pub flk: Flk,
+    /// The repository's folder.
+    pub repository: PathBuf,
+    /// The image.
+    pub iso: PathBuf,
+    /// The key that `flk init` was given.
+    pub operator: KeyPair,
+    /// The key in `openssh.authorizedKeys.keys`.
+    pub listed: KeyPair,
+    /// The key in `openssh.authorizedKeys.keyFiles`.
+    pub filed: KeyPair,
+    /// A key that the host file does not give.
+    pub stranger: KeyPair,
+    /// A known-hosts file with the image's host key, for `live`.
+    pub known_hosts: PathBuf,
+}
+
+impl Fixture {
+    /// The shared image, built if it is not there yet.
+    ///
+    /// # Errors
+    /// When flk fails; with everything that it said.
+    pub fn shared(_turn: &Bench) -> Result<Self, BenchError> {
+        let folder = folder().join(name()?);
+        let done = folder.join("done");
+        if !done.exists() {
+            if folder.exists() {
+                fs::remove_dir_all(&folder).map_err(BenchError::file(&folder))?;
+            }
+            let fixture = Self::at(&folder)?;
+            fixture.make_repository()?;
+            let start = Instant::now();
+            let report = fixture.flk.run(&fixture.repository, &["iso", HOST, "--json"])?.success()?;
+            fixture.pin()?;
+            let took = start.elapsed();
+            write(&done, &format!("{}\n{}\n{}", took.as_secs_f64(), report.stdout, report.stderr))?;
+        }
+        Self::at(&folder)
+    }
+
+    /// A fresh repository in `folder`, without an image: as the shared one, with keys and home of its own.
+    ///
+    /// # Errors
+    /// When flk or git fails.
+    pub fn fresh(folder: &Path) -> Result<Self, BenchError> {
+        let fixture = Self::at(folder)?;
+        fixture.make_repository()?;
+        Ok(fixture)
+    }
+
+    /// An ssh client for `link` with the key that `flk init` was given.
+    pub fn ssh<'l>(&self, link: &'l Link) -> Ssh<'l> {
+        Ssh::new(link, &self.operator.private, &self.known_hosts)
+    }
+
+    /// A file of the image, as xorriso reads it.
+    ///
+    /// # Errors
+    /// When the image has no such file.
+    pub fn file_on_iso(&self, path: &str) -> Result<String, BenchError> {
+        let folder = tempfile::tempdir().map_err(BenchError::file(std::env::temp_dir()))?;
+        let copy = folder.path().join("file");
+        run(Command::new("xorriso")
+            .args(["-osirrox", "on", "-indev"])
+            .arg(&self.iso)
+            .args(["-extract", path])
+            .arg(&copy))?
+        .success()?;
+        read(&copy)
+    }
+
+    /// The lines of `git ls-files` in the repository: what the image carries at `/devos`.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn tracked_files(&self) -> Result<Vec<String>, BenchError> {
+        let list = run(Command::new("git").arg("-C").arg(&self.repository).arg("ls-files"))?.success()?;
+        Ok(list.stdout.lines().map(str::to_owned).collect())
+    }
+
+    fn at(folder: &Path) -> Result<Self, BenchError> {
+        let keys = folder.join("ssh");
+        let repository = folder.join("repository");
+        Ok(Fixture {
+            flk: Flk::new(&folder.join("home"))?,
+            iso: repository.join("result/iso").join(format!("{HOST}.iso")),
+            repository,
+            operator: KeyPair::make(&keys, "operator")?,
+            listed: KeyPair::make(&keys, "listed")?,
+            filed: KeyPair::make(&keys, "filed")?,
+            stranger: KeyPair::make(&keys, "stranger")?,
+            known_hosts: keys.join("known_hosts"),
+        })
+    }
+
+    fn make_repository(&self) -> Result<(), BenchError> {
+        let home = self.repository.parent().unwrap_or(Path::new("/"));
+        let repository = self.repository.to_string_lossy();
+        let key = self.operator.public();
+        self.flk.run(home, &["init", &repository, "--key", &key.to_string_lossy()])?.success()?;
+        let host = self.repository.join("hosts/NixOS.nix");
+        let original = self.repository.join("profiles/template-host.nix");
+        fs::rename(&host, &original).map_err(BenchError::file(&host))?;
+        write(&host, &HOST_FILE.replace("@LISTED@", &self.listed.line()?))?;
+        write(&self.repository.join("keys/filed.pub"), &format!("{}\n", self.filed.line()?))?;
+        self.commit("the bench's keys")
+    }
+
+    /// Commits everything in the repository, as a user would.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn commit(&self, message: &str) -> Result<(), BenchError> {
+        let git = |arguments: &[&str]| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(&self.repository).args(["-c", "user.name=bench", "-c", "user.email=bench@invalid"]);
+            run(command.args(arguments))?.success().map(drop)
+        };
+        if !self.repository.join(".git").exists() {
+            git(&["init", "--quiet", "--initial-branch=main"])?;
+        }
+        git(&["add", "--all"])?;
+        git(&["commit", "--quiet", "--allow-empty", "--message", message])
+    }
+
+    /// Reads the host key off the image, and trusts it.
+    fn pin(&self) -> Result<(), BenchError> {
+        let key = self.file_on_iso("/flk/ssh_host_ed25519_key.pub")?;
+        write(&self.known_hosts, &format!("live {}\n", key.trim()))
+    }
+
+    /// How long the shared image took to make, when it was made.
+    ///
+    /// # Errors
+    /// When the note of it cannot be read.
+    pub fn made_in(&self) -> Result<Duration, BenchError> {
+        let done = self.repository.with_file_name("done");
+        let text = read(&done)?;
+        let seconds = text.lines().next().and_then(|line| line.parse().ok());
+        seconds
+            .map(Duration::from_secs_f64)
+            .ok_or_else(|| BenchError::Understand { what: done.display().to_string(), text })
+    }
+}
+
+/// The name of the shared image's folder: what it is made of.
+fn name() -> Result<String, BenchError> {
+    let mut hash = blake3::Hasher::new();
+    for path in ["flk", "flk-debian", "flk-init"].map(binary) {
+        hash.update(&fs::read(&path).map_err(BenchError::file(&path))?);
+    }
+    hash.update(include_bytes!("fixture.rs"));
+    Ok(hash.finalize().to_hex()[..16].to_owned())
+}
+
+fn read(path: &Path) -> Result<String, BenchError> {
+    fs::read_to_string(path).map_err(BenchError::file(path))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), BenchError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(BenchError::file(folder))?;
+    }
+    fs::write(path, text).map_err(BenchError::file(path))
+}

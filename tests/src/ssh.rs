@@ -1,0 +1,72 @@
+//! OpenSSH's client on a [`Link`], with a key pair of the test's own and nothing of the operator's.
+
+use crate::{BenchError, Link, Machine, command::Output, run};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+/// A client with one key, that trusts one host key.
+pub struct Ssh<'l> {
+    link: &'l Link,
+    key: PathBuf,
+    known_hosts: PathBuf,
+}
+
+impl<'l> Ssh<'l> {
+    /// A client on `link` that shows `key` (a private key file) and accepts the host key that `known_hosts` has for
+    /// `live`, whatever the address.
+    pub fn new(link: &'l Link, key: &Path, known_hosts: &Path) -> Self {
+        Ssh { link, key: key.into(), known_hosts: known_hosts.into() }
+    }
+
+    /// The same client with another key.
+    pub fn with_key(&self, key: &Path) -> Self {
+        Ssh::new(self.link, key, &self.known_hosts)
+    }
+
+    /// The command `ssh … TARGET`, to which a remote command may be added.
+    pub fn command(&self, target: &str) -> Command {
+        let mut command = self.link.command("ssh");
+        command
+            .args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"])
+            .args(["-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "GlobalKnownHostsFile=/dev/null"])
+            .args(["-o", "StrictHostKeyChecking=yes", "-o", "HostKeyAlias=live", "-o"])
+            .arg(format!("UserKnownHostsFile={}", self.known_hosts.display()))
+            .arg("-i")
+            .arg(&self.key)
+            .arg(target);
+        command
+    }
+
+    /// Runs `script` by the login shell on `target` (`nixos@NixOS.local`, `nixos@fe80::47%eno1`).
+    ///
+    /// # Errors
+    /// Only if `ssh` cannot be started; its exit code is for the caller to judge.
+    pub fn run(&self, target: &str, script: &str) -> Result<Output, BenchError> {
+        run(self.command(target).arg(script))
+    }
+
+    /// Runs `script` and gives what it printed.
+    ///
+    /// # Errors
+    /// [`BenchError::Command`] when the login or the script fails.
+    pub fn read(&self, target: &str, script: &str) -> Result<String, BenchError> {
+        Ok(self.run(target, script)?.success()?.stdout)
+    }
+
+    /// Waits until `machine` lets `nixos` in at its EUI-64 address, and gives that target for further commands.
+    ///
+    /// # Errors
+    /// [`BenchError::TimedOut`] with ssh's last words and the console's tail.
+    pub fn wait_for(&self, machine: &mut Machine, limit: Duration) -> Result<String, BenchError> {
+        let target = format!("nixos@{}%{}", machine.mac().link_local(), crate::INTERFACE);
+        machine.wait_until(&format!("ssh {target}"), limit, || match self.run(&target, "true") {
+            Ok(output) if output.code == Some(0) => Ok(()),
+            Ok(output) => Err(output.all()),
+            Err(e) => Err(e.to_string()),
+        })?;
+        Ok(target)
+    }
+}

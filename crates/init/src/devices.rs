@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use crate::block::{self, BlockDevice};
 use crate::device::DeviceName;
 use crate::error::Result;
@@ -36,15 +38,48 @@ pub struct Devices {
 #[derive(Debug)]
 struct Known {
     device: BlockDevice,
-    reading: bool,
     read_at: Instant,
-    identity: Option<Identity>,
+    content: Content,
+}
+
+/// What is on a device, as far as that is known.
+#[derive(Debug)]
+enum Content {
+    BeingRead,
+    NoMedium,
+    Unreadable(std::io::Error),
+    Unknown,
+    Known(Identity),
+}
+
+impl Content {
+    fn read(device: &BlockDevice) -> Self {
+        match File::open(device.node()).and_then(|file| probe(&file)) {
+            Ok(Some(identity)) => Self::Known(identity),
+            Ok(None) => Self::Unknown,
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOMEDIUM) => Self::NoMedium,
+            Err(error) => Self::Unreadable(error),
+        }
+    }
+}
+
+impl Known {
+    fn identity(&self) -> Option<&Identity> {
+        match &self.content {
+            Content::Known(identity) => Some(identity),
+            _ => None,
+        }
+    }
+
+    fn is_being_read(&self) -> bool {
+        matches!(self.content, Content::BeingRead)
+    }
 }
 
 #[derive(Debug)]
 struct Answer {
     device: BlockDevice,
-    identity: Option<Identity>,
+    content: Content,
 }
 
 impl Devices {
@@ -70,7 +105,7 @@ impl Devices {
 
     /// Waits for news, at most this long, and takes them in.
     pub fn update(&mut self, loader: &Loader, longest: Duration) {
-        let busy = self.known.values().any(|known| known.reading);
+        let busy = self.known.values().any(|known| known.is_being_read());
         let wait = if busy {
             longest.min(Duration::from_millis(10))
         } else {
@@ -98,9 +133,8 @@ impl Devices {
             if let Some(known) = self.known.get_mut(&answer.device.name)
                 && known.device == answer.device
             {
-                known.reading = false;
                 known.read_at = Instant::now();
-                known.identity = answer.identity;
+                known.content = answer.content;
             }
         }
     }
@@ -118,14 +152,12 @@ impl Devices {
             DeviceName::Node(path) => path.exists().then(|| path.clone()),
             DeviceName::Label(label) => by(&|known| {
                 known
-                    .identity
-                    .as_ref()
+                    .identity()
                     .is_some_and(|identity| identity.label.as_deref() == Some(label))
             }),
             DeviceName::Uuid(uuid) => by(&|known| {
                 known
-                    .identity
-                    .as_ref()
+                    .identity()
                     .is_some_and(|identity| same(&identity.uuid, uuid))
             }),
             DeviceName::PartLabel(label) => {
@@ -140,14 +172,14 @@ impl Devices {
     pub fn identity(&self, node: &std::path::Path) -> Option<&Identity> {
         self.each()
             .find(|known| known.device.node() == node)
-            .and_then(|known| known.identity.as_ref())
+            .and_then(Known::identity)
     }
 
     /// The devices with a file system that can be mounted: node and type.
     pub fn mountable(&self) -> Vec<(PathBuf, &'static str)> {
         let each = self
             .each()
-            .filter_map(|known| Some((known, known.identity.as_ref()?)));
+            .filter_map(|known| Some((known, known.identity()?)));
         each.filter(|(_, identity)| identity.is_mountable())
             .map(|(known, identity)| (known.device.node(), identity.fs_type))
             .collect()
@@ -155,22 +187,33 @@ impl Devices {
 
     /// What is there, for a person: `sr0 iso9660 'X', sda ext4, sr1 (no medium)`.
     pub fn describe(&self) -> String {
-        let each = self.each().map(|known| {
+        // A disk with a partition table has nothing of its own to tell.
+        let is_divided = |disk: &str| {
+            let mut partitions = self
+                .each()
+                .filter_map(|known| known.device.partition.as_ref());
+            partitions.any(|(_, parent)| parent == disk)
+        };
+        let each = self
+            .each()
+            .filter(|known| known.identity().is_some() || !is_divided(&known.device.name));
+        let each = each.map(|known| {
             let name = &known.device.name;
-            match &known.identity {
-                _ if known.device.bytes == 0 => format!("{name} (no medium)"),
-                Some(Identity {
+            match &known.content {
+                Content::Known(Identity {
                     fs_type,
                     label: Some(label),
                     ..
-                }) => format!("{name} {fs_type} ‘{label}’"),
-                Some(Identity {
+                }) => format!("{name} {fs_type} '{label}'"),
+                Content::Known(Identity {
                     fs_type,
                     label: None,
                     ..
                 }) => format!("{name} {fs_type}"),
-                None if known.reading => format!("{name} (being read)"),
-                None => format!("{name} (unknown)"),
+                Content::BeingRead => format!("{name} (being read)"),
+                Content::NoMedium => format!("{name} (no medium)"),
+                Content::Unreadable(error) => format!("{name} (cannot be read: {error})"),
+                Content::Unknown => format!("{name} (nothing known)"),
             }
         });
         let text = each.collect::<Vec<_>>().join(", ");
@@ -208,8 +251,8 @@ impl Devices {
                 None => true,
                 Some(known) if known.device != device => true,
                 Some(known) => {
-                    !known.reading
-                        && known.identity.is_none()
+                    !known.is_being_read()
+                        && known.identity().is_none()
                         && known.read_at.elapsed() > READ_AGAIN
                 }
             };
@@ -219,23 +262,18 @@ impl Devices {
             // A drive without a medium is opened too: that is what makes the kernel look for one.
             let (opened, answer) = (device.clone(), self.answer.clone());
             std::thread::spawn(move || {
-                let identity = File::open(opened.node())
-                    .and_then(|file| probe(&file))
-                    .unwrap_or(None);
+                let content = Content::read(&opened);
                 let _ = answer.send(Answer {
                     device: opened,
-                    identity,
+                    content,
                 });
             });
-            self.known.insert(
-                device.name.clone(),
-                Known {
-                    device,
-                    reading: true,
-                    read_at: Instant::now(),
-                    identity: None,
-                },
-            );
+            let known = Known {
+                device,
+                read_at: Instant::now(),
+                content: Content::BeingRead,
+            };
+            self.known.insert(known.device.name.clone(), known);
         }
     }
 }

@@ -58,7 +58,7 @@ pub enum InitError {
         source: io::Error,
     },
     /// No such module or alias is in the initrd.
-    #[error("no kernel module for ‘{name}’ is in the initrd")]
+    #[error("no kernel module for '{name}' is in the initrd")]
     NoModule {
         /// The name or alias asked for.
         name: String,
@@ -90,13 +90,13 @@ pub enum InitError {
     /// A line of `passwd`, `group` or the like cannot be what the configuration asks for.
     #[error("{subject}: {problem}")]
     Account {
-        /// `user ‘nixos’`, `group ‘wheel’`.
+        /// `user 'nixos'`, `group 'wheel'`.
         subject: String,
         /// What is wrong.
         problem: String,
     },
     /// A capability text that is not understood.
-    #[error("‘{text}’ is not a set of capabilities")]
+    #[error("'{text}' is not a set of capabilities")]
     Capabilities {
         /// The text, as in `cap_net_raw+ep`.
         text: String,

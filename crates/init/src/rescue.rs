@@ -55,7 +55,7 @@ pub fn wait_for_help(log: &Log, request: &BootRequest, error: &InitError) {
 pub fn offer_shell(log: &Log) {
     log.notice(match shell() {
         Some(_) => {
-            "press Enter for a shell; leave it with ‘exit’ to try again; Ctrl-Alt-Del restarts"
+            "press Enter for a shell; leave it with 'exit' to try again; Ctrl-Alt-Del restarts"
         }
         None => "there is no shell in this initrd; press Enter to try again; Ctrl-Alt-Del restarts",
     });
@@ -91,7 +91,7 @@ pub fn open_shell_on_all(log: &Log) -> bool {
     if shells.is_empty() {
         return false;
     }
-    log.notice("a shell is open on every console; leave it with ‘exit’ to go on");
+    log.notice("a shell is open on every console; leave it with 'exit' to go on");
     while !shells
         .iter_mut()
         .any(|shell| !matches!(shell.try_wait(), Ok(None)))

@@ -157,7 +157,7 @@ impl Merge<'_> {
         for group in fixed.into_iter().chain(free) {
             if !is_valid(&group.name) {
                 self.warnings.push(format!(
-                    "group ‘{}’ is left out: its name cannot be written to /etc/group",
+                    "group '{}' is left out: its name cannot be written to /etc/group",
                     group.name
                 ));
                 continue;
@@ -166,14 +166,14 @@ impl Merge<'_> {
             if let (Some(existing), Some(wanted)) = (existing, group.gid)
                 && existing != wanted
             {
-                self.warnings.push(format!("group ‘{}’ keeps its gid {existing}: changing it to {wanted} would orphan its files", group.name));
+                self.warnings.push(format!("group '{}' keeps its gid {existing}: changing it to {wanted} would orphan its files", group.name));
             }
             let Some(gid) = existing
                 .or(group.gid)
                 .or_else(|| self.free_gid(&group.name))
             else {
                 self.warnings.push(format!(
-                    "group ‘{}’ is left out: no gid is free",
+                    "group '{}' is left out: no gid is free",
                     group.name
                 ));
                 continue;
@@ -193,7 +193,7 @@ impl Merge<'_> {
         let name = &user.name;
         let shell_and_home = [user.shell.as_str(), &user.home.to_string_lossy()].concat();
         if !is_valid(name) || shell_and_home.contains([':', '\n']) {
-            self.warnings.push(format!("user ‘{name}’ is left out: its name, home or shell cannot be written to /etc/passwd"));
+            self.warnings.push(format!("user '{name}' is left out: its name, home or shell cannot be written to /etc/passwd"));
             return;
         }
         let gid = match self
@@ -206,7 +206,7 @@ impl Merge<'_> {
             None if self.stage == Stage::BeforePackages => return,
             None => {
                 self.warnings.push(format!(
-                    "user ‘{name}’ has the unknown group ‘{}’: declare it in users.groups",
+                    "user '{name}' has the unknown group '{}': declare it in users.groups",
                     user.group
                 ));
                 NO_GROUP
@@ -216,11 +216,11 @@ impl Merge<'_> {
         if let (Some(existing), Some(wanted)) = (existing, user.uid)
             && existing != wanted
         {
-            self.warnings.push(format!("user ‘{name}’ keeps its uid {existing}: changing it to {wanted} would orphan its files"));
+            self.warnings.push(format!("user '{name}' keeps its uid {existing}: changing it to {wanted} would orphan its files"));
         }
         let Some(uid) = existing.or(user.uid).or_else(|| self.free_uid(user)) else {
             self.warnings
-                .push(format!("user ‘{name}’ is left out: no uid is free"));
+                .push(format!("user '{name}' is left out: no uid is free"));
             return;
         };
         self.ids.users.insert(name.clone(), uid);
@@ -252,7 +252,7 @@ impl Merge<'_> {
             _ => declared.cloned().unwrap_or_else(|| "!".to_owned()),
         };
         if hash.contains([':', '\n']) {
-            self.warnings.push(format!("the password hash of user ‘{}’ cannot be written to /etc/shadow: the account is locked", user.name));
+            self.warnings.push(format!("the password hash of user '{}' cannot be written to /etc/shadow: the account is locked", user.name));
             self.put_shadow(&user.name, "!");
         } else {
             self.put_shadow(&user.name, &hash);
@@ -333,7 +333,7 @@ impl Merge<'_> {
             {
                 if self.stage == Stage::AfterPackages {
                     self.warnings.push(format!(
-                        "user ‘{}’ cannot belong to ‘{group}’: there is no such group",
+                        "user '{}' cannot belong to '{group}': there is no such group",
                         user.name
                     ));
                 }

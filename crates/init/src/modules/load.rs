@@ -95,7 +95,7 @@ impl Loader {
             if ids.is_empty() && !self.is_present(name) {
                 self.shared
                     .log
-                    .notice(&format!("no kernel module ‘{name}’ in the initrd"));
+                    .notice(&format!("no kernel module '{name}' in the initrd"));
             }
             self.queue(ids.into_iter());
         }

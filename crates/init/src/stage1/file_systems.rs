@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::mount::MountFlags;
+
 use super::search::Wanted;
 use super::{Boot, NEW_ROOT};
 use crate::cmdline::BootRequest;
@@ -74,13 +76,12 @@ impl Boot {
         target: &Path,
         options: &MountOptions,
     ) -> Result<()> {
+        let found = source;
         let looped = if options.as_loop || source.is_file() && !source.starts_with("/dev") {
             if !source.exists() {
                 return Err(InitError::Missing {
                     what: "a file system's image",
-                    path: source
-                        .strip_prefix(NEW_ROOT)
-                        .map_or_else(|_| source.to_owned(), |path| Path::new("/").join(path)),
+                    path: in_new_root(source).into(),
                     hint: "the medium is not complete, or of another build: write it again",
                 });
             }
@@ -93,19 +94,31 @@ impl Boot {
             .as_ref()
             .map_or(source, |device| device.node.as_path());
         let fs_type = self.actual_type(fs_type, source);
-        self.load_file_system(&fs_type);
-        Request {
+        if !options.flags.contains(MountFlags::BIND) {
+            self.load_file_system(&fs_type);
+        }
+        let mounted = Request {
             source,
             target,
             fs_type: &fs_type,
         }
-        .mount(options)?;
+        .mount(options);
+        // A person knows the file and the place in the system, not the loop device and the place for now.
+        mounted.map_err(|error| match error {
+            InitError::Mount {
+                fs_type, source, ..
+            } => InitError::Mount {
+                device: in_new_root(found),
+                fs_type,
+                mount_point: in_new_root(target).into(),
+                source,
+            },
+            other => other,
+        })?;
         self.log.info(&format!(
             "mounted {} on {}",
             source.display(),
-            target
-                .strip_prefix(NEW_ROOT)
-                .map_or_else(|_| target.display(), |path| path.display())
+            in_new_root(target)
         ));
         Ok(())
     }
@@ -130,15 +143,29 @@ impl Boot {
 
     /// Loads the driver of a file system. Whether there is one, mounting will tell.
     fn load_file_system(&self, fs_type: &str) {
+        let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+        if known
+            .lines()
+            .any(|line| line.split_whitespace().next_back() == Some(fs_type))
+        {
+            return;
+        }
         if let Err(error) = self
             .loader
             .load(&format!("fs-{fs_type}"))
             .or_else(|_| self.loader.load(fs_type))
         {
-            // What is built in has no alias in the initrd's tables.
             self.log.info(&error.to_string());
         }
     }
+}
+
+/// A path as it will be called after the change of roots.
+fn in_new_root(path: &Path) -> String {
+    path.strip_prefix(NEW_ROOT).map_or_else(
+        |_| path.display().to_string(),
+        |path| Path::new("/").join(path).display().to_string(),
+    )
 }
 
 /// The error for a device that may be done without.

@@ -11,6 +11,7 @@ use crate::config::FileSystem;
 use crate::device::DeviceName;
 use crate::error::{IoContext, Result};
 use crate::loop_device::{self, LoopDevice};
+use crate::mount::make_read_only;
 use crate::mount_options::MountOptions;
 use crate::probe::probe;
 use crate::root_path::resolve_in_root;
@@ -61,6 +62,9 @@ impl Boot {
         unmount(place, UnmountFlags::empty()).at("unmount", place)?;
         if !fits {
             return self.mount_found(&file_system.fs_type, &medium.node, target, options);
+        }
+        if options.flags.contains(MountFlags::RDONLY) {
+            make_read_only(target)?;
         }
         if medium.from_file.is_some() {
             drop(medium);

@@ -87,7 +87,7 @@ impl Boot {
                     wanted.what,
                     waited.as_secs()
                 ));
-                self.log.notice(&format!("hint: {}", wanted.advice));
+                self.log.error(&format!("hint: {}", wanted.advice));
                 if let Some(delay) = self.request.restart_after {
                     self.log
                         .error(&format!("restarting in {} s", delay.as_secs()));

@@ -37,12 +37,12 @@ pub(super) fn create(users: &[User], etc: &Path) -> Vec<InitError> {
 fn create_one(user: &User, (uid, gid): (u32, u32), skeleton: &Path) -> Result<()> {
     let home = &user.home;
     let mode = u32::from_str_radix(&user.home_mode, 8).map_err(|_| InitError::Account {
-        subject: format!("user ‘{}’", user.name),
-        problem: format!("the home's mode ‘{}’ is not octal", user.home_mode),
+        subject: format!("user '{}'", user.name),
+        problem: format!("the home's mode '{}' is not octal", user.home_mode),
     })?;
     let (Some(parent), Some(name)) = (home.parent(), home.file_name()) else {
         return Err(InitError::Account {
-            subject: format!("user ‘{}’", user.name),
+            subject: format!("user '{}'", user.name),
             problem: format!("{} cannot be a home", home.display()),
         });
     };

@@ -55,7 +55,7 @@ pub(super) fn install(wrappers: &[Wrapper], etc: &Path, place: &Path) -> Result<
 
 fn install_one(wrapper: &Wrapper, folder: &Path, database: &Database) -> Result<()> {
     let wrong = |problem: String| InitError::Account {
-        subject: format!("wrapper ‘{}’", wrapper.name),
+        subject: format!("wrapper '{}'", wrapper.name),
         problem,
     };
     if wrapper.name.is_empty() || wrapper.name.contains('/') || wrapper.name.starts_with('.') {
@@ -64,13 +64,13 @@ fn install_one(wrapper: &Wrapper, folder: &Path, database: &Database) -> Result<
     let mode = u32::from_str_radix(&wrapper.mode, 8)
         .ok()
         .filter(|mode| *mode <= 0o7777);
-    let mode = mode.ok_or_else(|| wrong(format!("the mode ‘{}’ is not octal", wrapper.mode)))?;
+    let mode = mode.ok_or_else(|| wrong(format!("the mode '{}' is not octal", wrapper.mode)))?;
     let uid = database
         .uid(&wrapper.owner)
-        .ok_or_else(|| wrong(format!("its owner ‘{}’ does not exist", wrapper.owner)))?;
+        .ok_or_else(|| wrong(format!("its owner '{}' does not exist", wrapper.owner)))?;
     let gid = database
         .gid(&wrapper.group)
-        .ok_or_else(|| wrong(format!("its group ‘{}’ does not exist", wrapper.group)))?;
+        .ok_or_else(|| wrong(format!("its group '{}' does not exist", wrapper.group)))?;
     let attribute = wrapper
         .capabilities
         .as_deref()

@@ -11,10 +11,13 @@
   ./misc/version.nix
   ./networking/networking.nix
   ./programs/programs.nix
+  ./programs/tmux.nix
   ./security/pki.nix
   ./security/sudo.nix
   ./security/wrappers.nix
   ./services/base.nix
+  ./services/daemons.nix
+  ./services/fonts.nix
   ./services/nix-daemon.nix
   ./services/openssh.nix
   ./services/resolved.nix

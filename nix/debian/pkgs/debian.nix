@@ -42,6 +42,9 @@ let
       candidates != [ ]
     ) "; near it: ${lib.concatStringsSep ", " (lib.take 5 candidates)}";
 
+  # Without the epoch, as nixpkgs' versions are.
+  upstreamVersion = package: lib.last (lib.splitString ":" package.version);
+
   # One unpacked `.deb`, without references.
   raws = lib.mapAttrs (
     name: _:
@@ -49,7 +52,7 @@ let
       package = lookUp name;
     in
     builder.build {
-      name = lib.strings.sanitizeDerivationName "${name}-${package.version}-deb";
+      name = lib.strings.sanitizeDerivationName "${name}-${upstreamVersion package}-deb";
       command = "unpack";
       parameters = {
         deb = archive.deb package;
@@ -92,7 +95,7 @@ let
       mainProgram ? pname,
     }:
     let
-      version = (lookUp (lib.head names)).version;
+      version = upstreamVersion (lookUp (lib.head names));
     in
     builder.build {
       name = lib.strings.sanitizeDerivationName "${pname}-${version}";

@@ -128,7 +128,6 @@ let
       isBefore =
         a: b:
         lib.elem a.mountPoint b.depends
-        || a.device != null && b.device != null && false
         || (a.mountPoint == "/" && b.mountPoint != "/")
         || lib.hasPrefix "${a.mountPoint}/" b.mountPoint
         || b.device != null && lib.hasPrefix "${a.mountPoint}/" b.device && a.mountPoint != "/";
@@ -230,6 +229,11 @@ in
         } 0 0\n"
       ) config.swapDevices
       + lib.optionalString config.boot.tmp.useTmpfs "tmpfs /tmp tmpfs mode=1777,strictatime,nosuid,nodev,size=${toString config.boot.tmp.tmpfsSize} 0 0\n";
+
+    environment.etc.mtab = {
+      source = "/proc/mounts";
+      mode = "direct-symlink";
+    };
 
     environment.systemPackages = lib.optional config.zramSwap.enable pkgs.systemd-zram-generator;
     environment.etc."systemd/zram-generator.conf" = lib.mkIf config.zramSwap.enable {

@@ -30,6 +30,11 @@ let
   ];
 in
 {
+  imports = [
+    (lib.mkRenamedOptionModule [ "boot" "cleanTmpDir" ] [ "boot" "tmp" "cleanOnBoot" ])
+    (lib.mkRenamedOptionModule [ "boot" "tmpOnTmpfs" ] [ "boot" "tmp" "useTmpfs" ])
+  ];
+
   options = {
     boot = {
       kernelPackages = lib.mkOption {
@@ -303,7 +308,7 @@ in
         command = "kernel-modules";
         parameters = {
           kernels = [ "${cfg.kernelPackages.kernel}" ];
-          tools = map (name: pkgs.debian.raws.${name}) (pkgs.debian.closureOf [ "kmod" ]);
+          tools = map (name: pkgs.debian.raws.${name}) (pkgs.debian.closureOf [ "kmod" "liblzma5" "libzstd1" ]);
         };
       };
 

@@ -37,7 +37,6 @@ let
   # Programs that need no more than to be there: option → packages.
   plain = {
     htop = [ pkgs.htop ];
-    tmux = [ pkgs.tmux ];
     mtr = [ pkgs.mtr ];
     iftop = [ pkgs.iftop ];
     iotop = [ pkgs.iotop ];

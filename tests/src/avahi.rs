@@ -42,7 +42,9 @@ pub struct Service {
 impl Service {
     /// The value of a TXT key.
     pub fn value(&self, key: &str) -> Option<&str> {
-        self.txt.iter().find_map(|entry| entry.strip_prefix(key)?.strip_prefix('='))
+        self.txt
+            .iter()
+            .find_map(|entry| entry.strip_prefix(key)?.strip_prefix('='))
     }
 }
 
@@ -76,12 +78,22 @@ impl<'l> Avahi<'l> {
         fs::write(&daemon_config, DAEMON_CONFIG).map_err(BenchError::file(&daemon_config))?;
         let log = link.files().join("avahi.log");
         let bus = spawn(
-            link.daemon("dbus-daemon").arg("--nofork").arg("--nopidfile").arg("--config-file").arg(&bus_config),
+            link.daemon("dbus-daemon")
+                .arg("--nofork")
+                .arg("--nopidfile")
+                .arg("--config-file")
+                .arg(&bus_config),
             &log,
         )?;
         until("the message bus", Duration::from_secs(20), || {
-            let socket = link.run("test", &["-S", "/run/dbus/system_bus_socket"]).map_err(|e| e.to_string())?;
-            if socket.code == Some(0) { Ok(()) } else { Err(fs::read_to_string(&log).unwrap_or_default()) }
+            let socket = link
+                .run("test", &["-S", "/run/dbus/system_bus_socket"])
+                .map_err(|e| e.to_string())?;
+            if socket.code == Some(0) {
+                Ok(())
+            } else {
+                Err(fs::read_to_string(&log).unwrap_or_default())
+            }
         })?;
         let daemon = spawn(
             link.daemon("avahi-daemon")
@@ -91,10 +103,19 @@ impl<'l> Avahi<'l> {
             &log,
         )?;
         until("avahi-daemon", Duration::from_secs(20), || {
-            let check = run(link.command("avahi-daemon").arg("--check")).map_err(|e| e.to_string())?;
-            if check.code == Some(0) { Ok(()) } else { Err(fs::read_to_string(&log).unwrap_or_default()) }
+            let check =
+                run(link.command("avahi-daemon").arg("--check")).map_err(|e| e.to_string())?;
+            if check.code == Some(0) {
+                Ok(())
+            } else {
+                Err(fs::read_to_string(&log).unwrap_or_default())
+            }
         })?;
-        Ok(Avahi { link, _daemon: daemon, _bus: bus })
+        Ok(Avahi {
+            link,
+            _daemon: daemon,
+            _bus: bus,
+        })
     }
 
     /// The IPv6 address of `name`, asked once.
@@ -111,11 +132,15 @@ impl<'l> Avahi<'l> {
     /// # Errors
     /// [`BenchError::TimedOut`].
     pub fn wait_for_name(&self, name: &str, limit: Duration) -> Result<String, BenchError> {
-        until(&format!("an mDNS answer for {name}"), limit, || match self.resolve(name) {
-            Ok(Some(address)) => Ok(address),
-            Ok(None) => Err("nobody answered".into()),
-            Err(e) => Err(e.to_string()),
-        })
+        until(
+            &format!("an mDNS answer for {name}"),
+            limit,
+            || match self.resolve(name) {
+                Ok(Some(address)) => Ok(address),
+                Ok(None) => Err("nobody answered".into()),
+                Err(e) => Err(e.to_string()),
+            },
+        )
     }
 
     /// All services of `kind` (`_flk._tcp`) that can be seen and resolved now, over IPv6.
@@ -123,14 +148,27 @@ impl<'l> Avahi<'l> {
     /// # Errors
     /// When `avahi-browse` fails.
     pub fn browse(&self, kind: &str) -> Result<Vec<Service>, BenchError> {
-        let output =
-            run(self.client("avahi-browse").args(["--parsable", "--resolve", "--terminate", kind]))?.success()?;
-        output.stdout.lines().filter(|line| line.starts_with("=;") && line.contains(";IPv6;")).map(service).collect()
+        let output = run(self.client("avahi-browse").args([
+            "--parsable",
+            "--resolve",
+            "--terminate",
+            kind,
+        ]))?
+        .success()?;
+        output
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with("=;") && line.contains(";IPv6;"))
+            .map(service)
+            .collect()
     }
 
-    fn client(&self, program: &str) -> Command {
+    /// A command of avahi that asks this daemon, ended after 15 seconds.
+    pub fn client(&self, program: &str) -> Command {
         let mut command = self.link.command("timeout");
-        command.args(["15", program]).env("DBUS_SYSTEM_BUS_ADDRESS", BUS);
+        command
+            .args(["15", program])
+            .env("DBUS_SYSTEM_BUS_ADDRESS", BUS);
         command
     }
 }
@@ -139,7 +177,10 @@ impl<'l> Avahi<'l> {
 fn service(line: &str) -> Result<Service, BenchError> {
     let fields: Vec<&str> = line.splitn(10, ';').collect();
     let [_, interface, _, name, _, _, host, address, port, txt] = fields[..] else {
-        return Err(BenchError::Understand { what: "avahi-browse's line".into(), text: line.into() });
+        return Err(BenchError::Understand {
+            what: "avahi-browse's line".into(),
+            text: line.into(),
+        });
     };
     debug_assert_eq!(interface, INTERFACE);
     let txt = txt.trim().trim_matches('"');
@@ -147,8 +188,15 @@ fn service(line: &str) -> Result<Service, BenchError> {
         name: unescape(name),
         host: host.into(),
         address: address.into(),
-        port: port.parse().map_err(|_| BenchError::Understand { what: "a port".into(), text: line.into() })?,
-        txt: if txt.is_empty() { Vec::new() } else { txt.split("\" \"").map(str::to_owned).collect() },
+        port: port.parse().map_err(|_| BenchError::Understand {
+            what: "a port".into(),
+            text: line.into(),
+        })?,
+        txt: if txt.is_empty() {
+            Vec::new()
+        } else {
+            txt.split("\" \"").map(str::to_owned).collect()
+        },
     })
 }
 
@@ -160,7 +208,8 @@ fn unescape(name: &str) -> String {
         rest = tail;
         match (first, tail) {
             (b'\\', [a @ b'0'..=b'2', b @ b'0'..=b'9', c @ b'0'..=b'9', tail @ ..]) => {
-                let value = u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
+                let value =
+                    u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
                 bytes.push(u8::try_from(value).unwrap_or(b'?'));
                 rest = tail;
             }
@@ -175,7 +224,11 @@ fn unescape(name: &str) -> String {
 }
 
 fn spawn(command: &mut Command, log: &std::path::Path) -> Result<Daemon, BenchError> {
-    let file = fs::OpenOptions::new().create(true).append(true).open(log).map_err(BenchError::file(log))?;
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(BenchError::file(log))?;
     let errors = file.try_clone().map_err(BenchError::file(log))?;
     command
         .stdin(Stdio::null())
@@ -183,7 +236,10 @@ fn spawn(command: &mut Command, log: &std::path::Path) -> Result<Daemon, BenchEr
         .stderr(errors)
         .spawn()
         .map(Daemon)
-        .map_err(|source| BenchError::Start { program: crate::command::shown(command), source })
+        .map_err(|source| BenchError::Start {
+            program: crate::command::shown(command),
+            source,
+        })
 }
 
 #[cfg(test)]
@@ -196,7 +252,10 @@ mod tests {
         let found = service(line).unwrap();
         assert_eq!((found.name.as_str(), found.port), ("NixOS live", 22));
         assert_eq!(found.address, "fe80::5054:ff:fe12:3401");
-        assert_eq!((found.value("host"), found.value("key")), (Some("NixOS"), Some("SHA256:x")));
+        assert_eq!(
+            (found.value("host"), found.value("key")),
+            (Some("NixOS"), Some("SHA256:x"))
+        );
         assert_eq!(found.value("build"), None);
     }
 

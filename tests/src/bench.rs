@@ -98,12 +98,23 @@ impl Bench {
     /// # Panics
     /// In CI, when something is missing.
     pub fn open(promise: &'static str, needs: &[&[Need]]) -> Result<Option<Self>, BenchError> {
-        let missing: Vec<String> = needs.iter().copied().flatten().filter_map(|need| need.missing()).collect();
+        let missing: Vec<String> = needs
+            .iter()
+            .copied()
+            .flatten()
+            .filter_map(|need| need.missing())
+            .collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");
-            assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{promise} needs {missing}");
+            assert!(
+                env::var_os("CI").is_none_or(|ci| ci != "true"),
+                "{promise} needs {missing}"
+            );
             // Not by eprintln!: the harness would keep it to itself when the test passes.
-            let _ = writeln!(std::io::stderr(), "SKIPPED {promise}: this machine lacks {missing}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIPPED {promise}: this machine lacks {missing}"
+            );
             return Ok(None);
         }
         let folder = folder();
@@ -111,7 +122,10 @@ impl Bench {
         let path = folder.join("turn");
         let turn = File::create(&path).map_err(BenchError::file(&path))?;
         turn.lock().map_err(BenchError::file(&path))?;
-        Ok(Some(Bench { promise, _turn: turn }))
+        Ok(Some(Bench {
+            promise,
+            _turn: turn,
+        }))
     }
 
     /// Where this test's consoles are logged.
@@ -127,8 +141,10 @@ pub(crate) fn folder() -> PathBuf {
 
 /// Cargo's target folder.
 pub(crate) fn target_folder() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from)
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    )
 }
 
 fn is_root() -> bool {
@@ -136,5 +152,6 @@ fn is_root() -> bool {
 }
 
 fn on_path(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }

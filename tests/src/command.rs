@@ -34,7 +34,9 @@ impl Output {
             return Ok(self);
         }
         Err(BenchError::Command {
-            status: self.code.map_or_else(|| "a signal".into(), |code| format!("exit code {code}")),
+            status: self
+                .code
+                .map_or_else(|| "a signal".into(), |code| format!("exit code {code}")),
             output: self.all(),
             command: self.command,
         })
@@ -49,7 +51,10 @@ pub fn run(command: &mut Command) -> Result<Output, BenchError> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| BenchError::Start { program: shown(command), source })?;
+        .map_err(|source| BenchError::Start {
+            program: shown(command),
+            source,
+        })?;
     Ok(Output {
         command: shown(command),
         code: output.status.code(),
@@ -71,6 +76,8 @@ pub(crate) fn shown(command: &Command) -> String {
 ///
 /// `setpriv` becomes the program itself, so the child's id is the program's.
 pub(crate) fn mortal(mut command: Command, program: &str) -> Command {
-    command.args(["setpriv", "--pdeathsig", "KILL", "--"]).arg(program);
+    command
+        .args(["setpriv", "--pdeathsig", "KILL", "--"])
+        .arg(program);
     command
 }

@@ -29,7 +29,11 @@ struct Said {
 
 impl Console {
     /// Follows the console on QEMU's standard streams, and keeps all of it in the file `log`.
-    pub(crate) fn new(keyboard: ChildStdin, mut screen: ChildStdout, log: &Path) -> Result<Self, BenchError> {
+    pub(crate) fn new(
+        keyboard: ChildStdin,
+        mut screen: ChildStdout,
+        log: &Path,
+    ) -> Result<Self, BenchError> {
         let mut file = File::create(log).map_err(BenchError::file(log))?;
         let said = Arc::<(Mutex<Said>, Condvar)>::default();
         let shared = Arc::clone(&said);
@@ -48,12 +52,23 @@ impl Console {
                 }
             }
         });
-        Ok(Console { said, keyboard, log: log.to_owned() })
+        Ok(Console {
+            said,
+            keyboard,
+            log: log.to_owned(),
+        })
     }
 
     /// Everything said so far, without terminal control sequences.
     pub fn text(&self) -> String {
-        plain(&self.said.0.lock().unwrap_or_else(PoisonError::into_inner).bytes)
+        plain(
+            &self
+                .said
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .bytes,
+        )
     }
 
     /// Where the console's log is kept.
@@ -69,9 +84,16 @@ impl Console {
     /// The last lines, for messages.
     pub fn tail(&self) -> String {
         let text = self.text();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let from = lines.len().saturating_sub(TAIL_LINES);
-        format!("--- the console's last lines, all of it in {} ---\n{}", self.log.display(), lines[from..].join("\n"))
+        format!(
+            "--- the console's last lines, all of it in {} ---\n{}",
+            self.log.display(),
+            lines[from..].join("\n")
+        )
     }
 
     /// Waits until `needle` has been said at all.
@@ -103,7 +125,12 @@ impl Console {
                     detail: self.tail(),
                 });
             }
-            said = self.said.1.wait_timeout(said, left).unwrap_or_else(PoisonError::into_inner).0;
+            said = self
+                .said
+                .1
+                .wait_timeout(said, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -113,7 +140,10 @@ impl Console {
     /// [`BenchError::File`] if QEMU has gone.
     pub fn type_text(&mut self, text: &str) -> Result<(), BenchError> {
         let log = self.log.clone();
-        self.keyboard.write_all(text.as_bytes()).and_then(|()| self.keyboard.flush()).map_err(BenchError::file(log))
+        self.keyboard
+            .write_all(text.as_bytes())
+            .and_then(|()| self.keyboard.flush())
+            .map_err(BenchError::file(log))
     }
 }
 
@@ -142,7 +172,10 @@ mod tests {
 
     #[test]
     fn control_sequences_are_left_out() {
-        assert_eq!(plain(b"\x1b[0;32m[  OK  ]\x1b[0m Started\r\n"), "[  OK  ] Started\n");
+        assert_eq!(
+            plain(b"\x1b[0;32m[  OK  ]\x1b[0m Started\r\n"),
+            "[  OK  ] Started\n"
+        );
         assert_eq!(plain(b"\x1b]0;title\x07shell"), "shell");
     }
 }

@@ -39,7 +39,16 @@ impl KeyPair {
         if !private.exists() {
             fs::create_dir_all(folder).map_err(BenchError::file(folder))?;
             run(Command::new("ssh-keygen")
-                .args(["-q", "-t", "ed25519", "-N", "", "-C", &format!("{name}@bench"), "-f"])
+                .args([
+                    "-q",
+                    "-t",
+                    "ed25519",
+                    "-N",
+                    "",
+                    "-C",
+                    &format!("{name}@bench"),
+                    "-f",
+                ])
                 .arg(&private))?
             .success()?;
         }
@@ -96,10 +105,21 @@ impl Fixture {
             let fixture = Self::at(&folder)?;
             fixture.make_repository()?;
             let start = Instant::now();
-            let report = fixture.flk.run(&fixture.repository, &["iso", HOST, "--json"])?.success()?;
+            let report = fixture
+                .flk
+                .run(&fixture.repository, &["iso", HOST, "--json"])?
+                .success()?;
             fixture.pin()?;
             let took = start.elapsed();
-            write(&done, &format!("{}\n{}\n{}", took.as_secs_f64(), report.stdout, report.stderr))?;
+            write(
+                &done,
+                &format!(
+                    "{}\n{}\n{}",
+                    took.as_secs_f64(),
+                    report.stdout,
+                    report.stderr
+                ),
+            )?;
         }
         Self::at(&folder)
     }
@@ -124,15 +144,7 @@ impl Fixture {
     /// # Errors
     /// When the image has no such file.
     pub fn file_on_iso(&self, path: &str) -> Result<String, BenchError> {
-        let folder = tempfile::tempdir().map_err(BenchError::file(std::env::temp_dir()))?;
-        let copy = folder.path().join("file");
-        run(Command::new("xorriso")
-            .args(["-osirrox", "on", "-indev"])
-            .arg(&self.iso)
-            .args(["-extract", path])
-            .arg(&copy))?
-        .success()?;
-        read(&copy)
+        file_on_iso(&self.iso, path)
     }
 
     /// The lines of `git ls-files` in the repository: what the image carries at `/devos`.
@@ -140,7 +152,11 @@ impl Fixture {
     /// # Errors
     /// When git fails.
     pub fn tracked_files(&self) -> Result<Vec<String>, BenchError> {
-        let list = run(Command::new("git").arg("-C").arg(&self.repository).arg("ls-files"))?.success()?;
+        let list = run(Command::new("git")
+            .arg("-C")
+            .arg(&self.repository)
+            .arg("ls-files"))?
+        .success()?;
         Ok(list.stdout.lines().map(str::to_owned).collect())
     }
 
@@ -163,12 +179,20 @@ impl Fixture {
         let home = self.repository.parent().unwrap_or(Path::new("/"));
         let repository = self.repository.to_string_lossy();
         let key = self.operator.public();
-        self.flk.run(home, &["init", &repository, "--key", &key.to_string_lossy()])?.success()?;
+        self.flk
+            .run(
+                home,
+                &["init", &repository, "--key", &key.to_string_lossy()],
+            )?
+            .success()?;
         let host = self.repository.join("hosts/NixOS.nix");
         let original = self.repository.join("profiles/template-host.nix");
         fs::rename(&host, &original).map_err(BenchError::file(&host))?;
         write(&host, &HOST_FILE.replace("@LISTED@", &self.listed.line()?))?;
-        write(&self.repository.join("keys/filed.pub"), &format!("{}\n", self.filed.line()?))?;
+        write(
+            &self.repository.join("keys/filed.pub"),
+            &format!("{}\n", self.filed.line()?),
+        )?;
         self.commit("the bench's keys")
     }
 
@@ -179,7 +203,12 @@ impl Fixture {
     pub fn commit(&self, message: &str) -> Result<(), BenchError> {
         let git = |arguments: &[&str]| {
             let mut command = Command::new("git");
-            command.arg("-C").arg(&self.repository).args(["-c", "user.name=bench", "-c", "user.email=bench@invalid"]);
+            command.arg("-C").arg(&self.repository).args([
+                "-c",
+                "user.name=bench",
+                "-c",
+                "user.email=bench@invalid",
+            ]);
             run(command.args(arguments))?.success().map(drop)
         };
         if !self.repository.join(".git").exists() {
@@ -205,8 +234,27 @@ impl Fixture {
         let seconds = text.lines().next().and_then(|line| line.parse().ok());
         seconds
             .map(Duration::from_secs_f64)
-            .ok_or_else(|| BenchError::Understand { what: done.display().to_string(), text })
+            .ok_or_else(|| BenchError::Understand {
+                what: done.display().to_string(),
+                text,
+            })
     }
+}
+
+/// A text file of the image `iso`, as xorriso reads it.
+///
+/// # Errors
+/// When the image has no such file.
+pub fn file_on_iso(iso: &Path, path: &str) -> Result<String, BenchError> {
+    let folder = tempfile::tempdir().map_err(BenchError::file(std::env::temp_dir()))?;
+    let copy = folder.path().join("file");
+    run(Command::new("xorriso")
+        .args(["-osirrox", "on", "-indev"])
+        .arg(iso)
+        .args(["-extract", path])
+        .arg(&copy))?
+    .success()?;
+    read(&copy)
 }
 
 /// The name of the shared image's folder: what it is made of.

@@ -25,7 +25,10 @@ const KEPT: [&str; 9] = [
 /// `FLK_TEST_BIN` names another folder to take it from.
 pub fn binary(name: &str) -> PathBuf {
     env::var_os("FLK_TEST_BIN")
-        .map_or_else(|| target_folder().join("x86_64-unknown-linux-gnu/release"), PathBuf::from)
+        .map_or_else(
+            || target_folder().join("x86_64-unknown-linux-gnu/release"),
+            PathBuf::from,
+        )
         .join(name)
 }
 
@@ -48,7 +51,10 @@ impl Flk {
     /// The command, in `folder`, without arguments yet.
     pub fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(binary("flk"));
-        command.env_clear().current_dir(folder).env("HOME", &self.home);
+        command
+            .env_clear()
+            .current_dir(folder)
+            .env("HOME", &self.home);
         for name in KEPT {
             if let Some(value) = env::var_os(name) {
                 command.env(name, value);

@@ -51,30 +51,51 @@ impl Link {
             .tempdir()
             .map_err(BenchError::file(std::env::temp_dir()))?;
         let nsswitch = files.path().join("nsswitch.conf");
-        std::fs::write(&nsswitch, "passwd: files\ngroup: files\nhosts: files mdns6_minimal\n")
-            .map_err(BenchError::file(&nsswitch))?;
+        std::fs::write(
+            &nsswitch,
+            "passwd: files\ngroup: files\nhosts: files mdns6_minimal\n",
+        )
+        .map_err(BenchError::file(&nsswitch))?;
         let mut keeper = Command::new("unshare")
-            .args(["--net", "--mount", "--propagation", "private", "sh", "-euc", SETUP, "link"])
+            .args([
+                "--net",
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-euc",
+                SETUP,
+                "link",
+            ])
             .arg(files.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|source| BenchError::Start { program: "unshare".into(), source })?;
+            .map_err(|source| BenchError::Start {
+                program: "unshare".into(),
+                source,
+            })?;
         let mut answer = String::new();
         if let Some(stdout) = keeper.stdout.take() {
             // The pipe stays closed from here on: the keeper says nothing more.
             let _ = BufReader::new(stdout).read_line(&mut answer);
         }
         if answer.trim() != "ready" {
-            let output = keeper.wait_with_output().map_err(BenchError::file("the link's keeper"))?;
+            let output = keeper
+                .wait_with_output()
+                .map_err(BenchError::file("the link's keeper"))?;
             return Err(BenchError::Command {
                 command: "unshare --net --mount … (a network namespace with a bridge)".into(),
                 status: output.status.to_string(),
                 output: String::from_utf8_lossy(&output.stderr).into_owned(),
             });
         }
-        let link = Link { keeper, taps: Cell::new(0), files };
+        let link = Link {
+            keeper,
+            taps: Cell::new(0),
+            files,
+        };
         // A bridge without a port has no carrier, and without a carrier no address.
         link.tap()?;
         Ok(link)
@@ -94,7 +115,13 @@ impl Link {
 
     fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--net", "--mount", "--target", &self.keeper.id().to_string(), "--"]);
+        command.args([
+            "--net",
+            "--mount",
+            "--target",
+            &self.keeper.id().to_string(),
+            "--",
+        ]);
         command
     }
 
@@ -113,8 +140,10 @@ impl Link {
     pub fn tap(&self) -> Result<String, BenchError> {
         let name = format!("tap{}", self.taps.get());
         self.taps.set(self.taps.get() + 1);
-        self.run("ip", &["tuntap", "add", "dev", &name, "mode", "tap"])?.success()?;
-        self.run("ip", &["link", "set", &name, "master", INTERFACE, "up"])?.success()?;
+        self.run("ip", &["tuntap", "add", "dev", &name, "mode", "tap"])?
+            .success()?;
+        self.run("ip", &["link", "set", &name, "master", INTERFACE, "up"])?
+            .success()?;
         Ok(name)
     }
 
@@ -123,8 +152,11 @@ impl Link {
     /// # Errors
     /// When `ip` refuses.
     pub fn join(&self, tap: &str, joined: bool) -> Result<(), BenchError> {
-        let arguments: &[&str] =
-            if joined { &["link", "set", tap, "master", INTERFACE] } else { &["link", "set", tap, "nomaster"] };
+        let arguments: &[&str] = if joined {
+            &["link", "set", tap, "master", INTERFACE]
+        } else {
+            &["link", "set", tap, "nomaster"]
+        };
         self.run("ip", arguments)?.success().map(drop)
     }
 
@@ -133,11 +165,18 @@ impl Link {
     /// # Errors
     /// [`BenchError::TimedOut`].
     pub fn wait_for_address(&self) -> Result<(), BenchError> {
-        until("the operator's link-local address", Duration::from_secs(30), || {
-            let output = self.run("ip", &["-6", "addr", "show", "dev", INTERFACE]).map_err(|e| e.to_string())?;
-            let usable = output.stdout.contains("scope link") && !output.stdout.contains("tentative");
-            if usable { Ok(()) } else { Err(output.all()) }
-        })
+        until(
+            "the operator's link-local address",
+            Duration::from_secs(30),
+            || {
+                let output = self
+                    .run("ip", &["-6", "addr", "show", "dev", INTERFACE])
+                    .map_err(|e| e.to_string())?;
+                let usable =
+                    output.stdout.contains("scope link") && !output.stdout.contains("tentative");
+                if usable { Ok(()) } else { Err(output.all()) }
+            },
+        )
     }
 
     /// Pings `address` on this link once, waiting two seconds.
@@ -145,9 +184,16 @@ impl Link {
     /// # Errors
     /// When `ping` does not work at all, which is not the same as no answer.
     pub fn answers(&self, address: &str) -> Result<bool, BenchError> {
-        let output = self.run("ping", &["-6", "-c", "1", "-W", "2", "-I", INTERFACE, address])?;
+        let output = self.run(
+            "ping",
+            &["-6", "-c", "1", "-W", "2", "-I", INTERFACE, address],
+        )?;
         // iputils: 0 an answer, 1 none, 2 any other error.
-        if output.code == Some(1) { Ok(false) } else { output.success().map(|_| true) }
+        if output.code == Some(1) {
+            Ok(false)
+        } else {
+            output.success().map(|_| true)
+        }
     }
 
     /// Waits until `address` answers a ping.
@@ -155,10 +201,14 @@ impl Link {
     /// # Errors
     /// [`BenchError::TimedOut`] with the neighbour table.
     pub fn wait_for_answer(&self, address: &str, limit: Duration) -> Result<(), BenchError> {
-        until(&format!("an answer from {address}"), limit, || match self.answers(address) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.neighbours().map_or_else(|e| e.to_string(), |table| format!("neighbours:\n{table}"))),
-            Err(e) => Err(e.to_string()),
+        until(&format!("an answer from {address}"), limit, || {
+            match self.answers(address) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(self
+                    .neighbours()
+                    .map_or_else(|e| e.to_string(), |table| format!("neighbours:\n{table}"))),
+                Err(e) => Err(e.to_string()),
+            }
         })
     }
 
@@ -175,7 +225,9 @@ impl Link {
     /// # Errors
     /// When `ip` fails.
     pub fn forget_neighbours(&self) -> Result<(), BenchError> {
-        self.run("ip", &["-6", "neigh", "flush", "dev", INTERFACE])?.success().map(drop)
+        self.run("ip", &["-6", "neigh", "flush", "dev", INTERFACE])?
+            .success()
+            .map(drop)
     }
 
     /// A folder for small files of this link, removed with it.

@@ -17,7 +17,16 @@ impl Mac {
     /// The link-local address that a system with EUI-64 addresses gives itself on this card.
     pub fn link_local(self) -> Ipv6Addr {
         let [a, b, c, d, e, f] = self.0.map(u16::from);
-        Ipv6Addr::new(0xfe80, 0, 0, 0, ((a ^ 2) << 8) | b, (c << 8) | 0xff, 0xfe00 | d, (e << 8) | f)
+        Ipv6Addr::new(
+            0xfe80,
+            0,
+            0,
+            0,
+            ((a ^ 2) << 8) | b,
+            (c << 8) | 0xff,
+            0xfe00 | d,
+            (e << 8) | f,
+        )
     }
 }
 

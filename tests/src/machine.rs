@@ -13,8 +13,14 @@ use std::{
 
 /// Where Debian's `ovmf` puts the firmware and its empty variables; the first pair that is there is taken.
 const OVMF: [(&str, &str); 2] = [
-    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    (
+        "/usr/share/OVMF/OVMF_CODE_4M.fd",
+        "/usr/share/OVMF/OVMF_VARS_4M.fd",
+    ),
+    (
+        "/usr/share/OVMF/OVMF_CODE.fd",
+        "/usr/share/OVMF/OVMF_VARS.fd",
+    ),
 ];
 
 /// The id of the one card.
@@ -114,11 +120,18 @@ impl Machine {
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()
-            .map_err(|source| BenchError::Start { program: "qemu-system-x86_64".into(), source })?;
+            .map_err(|source| BenchError::Start {
+                program: "qemu-system-x86_64".into(),
+                source,
+            })?;
         let (Some(keyboard), Some(screen)) = (process.stdin.take(), process.stdout.take()) else {
             unreachable!("both streams are piped just above")
         };
-        let console = Console::new(keyboard, screen, &logs.join(format!("{}.log", options.name)))?;
+        let console = Console::new(
+            keyboard,
+            screen,
+            &logs.join(format!("{}.log", options.name)),
+        )?;
         let mut ended = None;
         let qmp = until("QEMU's control socket", Duration::from_secs(30), || {
             ended = process.try_wait().ok().flatten();
@@ -129,7 +142,15 @@ impl Machine {
             }
         });
         match qmp {
-            Ok(Some(qmp)) => Ok(Machine { options, tap, process, console, qmp, started: Instant::now(), files }),
+            Ok(Some(qmp)) => Ok(Machine {
+                options,
+                tap,
+                process,
+                console,
+                qmp,
+                started: Instant::now(),
+                files,
+            }),
             failed => {
                 let _ = process.kill();
                 let _ = process.wait();
@@ -183,7 +204,11 @@ impl Machine {
             Ok(None) => Ok(()),
             status => Err(BenchError::Ended {
                 machine: self.options.name.clone(),
-                status: status.ok().flatten().map(|s| s.to_string()).unwrap_or_default(),
+                status: status
+                    .ok()
+                    .flatten()
+                    .map(|s| s.to_string())
+                    .unwrap_or_default(),
                 what: what.into(),
                 detail: format!(
                     "{}{}",
@@ -217,9 +242,18 @@ impl Machine {
             (Ok(Some(value)), _) => Ok(value),
             (_, Some(gone)) => Err(gone),
             (Ok(None), None) => unreachable!("no value is given only when the machine is gone"),
-            (Err(BenchError::TimedOut { what, after, detail }), _) => {
-                Err(BenchError::TimedOut { what, after, detail: format!("{detail}\n{}", self.console.tail()) })
-            }
+            (
+                Err(BenchError::TimedOut {
+                    what,
+                    after,
+                    detail,
+                }),
+                _,
+            ) => Err(BenchError::TimedOut {
+                what,
+                after,
+                detail: format!("{detail}\n{}", self.console.tail()),
+            }),
             (Err(other), _) => Err(other),
         }
     }
@@ -239,11 +273,15 @@ impl Machine {
     /// [`BenchError::TimedOut`] with the console's tail.
     pub fn wait_for_end(&mut self, limit: Duration) -> Result<ExitStatus, BenchError> {
         let process = &mut self.process;
-        until(&format!("{}: the end", self.options.name), limit, || match process.try_wait() {
-            Ok(Some(status)) => Ok(status),
-            Ok(None) => Err(self.console.tail()),
-            Err(e) => Err(e.to_string()),
-        })
+        until(
+            &format!("{}: the end", self.options.name),
+            limit,
+            || match process.try_wait() {
+                Ok(Some(status)) => Ok(status),
+                Ok(None) => Err(self.console.tail()),
+                Err(e) => Err(e.to_string()),
+            },
+        )
     }
 
     /// Presses the reset button.
@@ -260,7 +298,9 @@ impl Machine {
     /// # Errors
     /// When QEMU does not obey.
     pub fn plug(&mut self, plugged: bool) -> Result<(), BenchError> {
-        self.qmp.execute("set_link", json!({ "name": CARD, "up": plugged })).map(drop)
+        self.qmp
+            .execute("set_link", json!({ "name": CARD, "up": plugged }))
+            .map(drop)
     }
 
     /// Takes the medium out of a CD drive, whatever the system thinks of it.
@@ -268,8 +308,13 @@ impl Machine {
     /// # Errors
     /// When there is no such drive.
     pub fn eject(&mut self) -> Result<(), BenchError> {
-        self.qmp.execute("blockdev-open-tray", json!({ "id": "medium", "force": true }))?;
-        self.qmp.execute("blockdev-remove-medium", json!({ "id": "medium" })).map(drop)
+        self.qmp.execute(
+            "blockdev-open-tray",
+            json!({ "id": "medium", "force": true }),
+        )?;
+        self.qmp
+            .execute("blockdev-remove-medium", json!({ "id": "medium" }))
+            .map(drop)
     }
 
     /// Presses and releases keys on the machine's keyboard, by QEMU's names (`down`, `ret`, …).
@@ -279,7 +324,8 @@ impl Machine {
     pub fn press(&mut self, keys: &[&str]) -> Result<(), BenchError> {
         for key in keys {
             let keys: Value = json!([{ "type": "qcode", "data": key }]);
-            self.qmp.execute("send-key", json!({ "keys": keys, "hold-time": 50 }))?;
+            self.qmp
+                .execute("send-key", json!({ "keys": keys, "hold-time": 50 }))?;
             std::thread::sleep(Duration::from_millis(150));
         }
         Ok(())
@@ -294,47 +340,112 @@ impl Drop for Machine {
 }
 
 /// QEMU's command line for `options`.
-fn describe(command: &mut Command, options: &MachineOptions, tap: &str, files: &Path) -> Result<(), BenchError> {
+fn describe(
+    command: &mut Command,
+    options: &MachineOptions,
+    tap: &str,
+    files: &Path,
+) -> Result<(), BenchError> {
     if std::env::var_os("FLK_TEST_KVM").is_some_and(|value| value == "1") {
         command.args(["-accel", "kvm"]);
     } else {
         command.args(["-accel", "tcg,thread=multi"]);
     }
     command
-        .args(["-machine", "q35", "-cpu", "max", "-smp", "2", "-m", &options.memory.to_string()])
-        .args(["-nodefaults", "-no-user-config", "-display", "none", "-vga", "std"])
-        .args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"])
+        .args([
+            "-machine",
+            "q35",
+            "-cpu",
+            "max",
+            "-smp",
+            "2",
+            "-m",
+            &options.memory.to_string(),
+        ])
+        .args([
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-vga",
+            "std",
+        ])
+        .args([
+            "-chardev",
+            "stdio,id=console,signal=off",
+            "-serial",
+            "chardev:console",
+        ])
         .arg("-qmp")
-        .arg(format!("unix:{},server=on,wait=off", files.join("qmp").display()))
+        .arg(format!(
+            "unix:{},server=on,wait=off",
+            files.join("qmp").display()
+        ))
         .args(["-device", "virtio-rng-pci"])
         .arg("-netdev")
         .arg(format!("tap,id=net0,ifname={tap},script=no,downscript=no"))
         .arg("-device")
-        .arg(format!("virtio-net-pci,id={CARD},netdev=net0,mac={},romfile=", options.mac));
+        .arg(format!(
+            "virtio-net-pci,id={CARD},netdev=net0,mac={},romfile=",
+            options.mac
+        ));
     if options.firmware == Firmware::Uefi {
-        let (code, variables) = OVMF.into_iter().find(|(code, _)| Path::new(code).exists()).unwrap_or(OVMF[0]);
+        let (code, variables) = OVMF
+            .into_iter()
+            .find(|(code, _)| Path::new(code).exists())
+            .unwrap_or(OVMF[0]);
         let own = files.join("variables.fd");
         fs::copy(variables, &own).map_err(BenchError::file(variables))?;
         command
             .arg("-drive")
-            .arg(format!("if=pflash,format=raw,unit=0,readonly=on,file={code}"))
+            .arg(format!(
+                "if=pflash,format=raw,unit=0,readonly=on,file={code}"
+            ))
             .arg("-drive")
-            .arg(format!("if=pflash,format=raw,unit=1,file={}", own.display()));
+            .arg(format!(
+                "if=pflash,format=raw,unit=1,file={}",
+                own.display()
+            ));
     }
     let (image, cd, device): (&Path, bool, &[&str]) = match &options.medium {
-        Medium::Cd(image) => (image, true, &["ide-cd,id=medium,drive=image,bus=ide.0,bootindex=0"]),
-        Medium::ScsiCd(image) => {
-            (image, true, &["virtio-scsi-pci,id=scsi", "scsi-cd,id=medium,drive=image,bus=scsi.0,bootindex=0"])
-        }
-        Medium::Disk(image) => (image, false, &["virtio-blk-pci,id=medium,drive=image,bootindex=0"]),
-        Medium::UsbStick(image) => {
-            (image, false, &["qemu-xhci,id=usb", "usb-storage,id=medium,drive=image,bus=usb.0,bootindex=0"])
-        }
+        Medium::Cd(image) => (
+            image,
+            true,
+            &["ide-cd,id=medium,drive=image,bus=ide.0,bootindex=0"],
+        ),
+        Medium::ScsiCd(image) => (
+            image,
+            true,
+            &[
+                "virtio-scsi-pci,id=scsi",
+                "scsi-cd,id=medium,drive=image,bus=scsi.0,bootindex=0",
+            ],
+        ),
+        Medium::Disk(image) => (
+            image,
+            false,
+            &["virtio-blk-pci,id=medium,drive=image,bootindex=0"],
+        ),
+        Medium::UsbStick(image) => (
+            image,
+            false,
+            &[
+                "qemu-xhci,id=usb",
+                "usb-storage,id=medium,drive=image,bus=usb.0,bootindex=0",
+            ],
+        ),
         Medium::None => (Path::new(""), false, &[]),
     };
     if !device.is_empty() {
-        let mode = if cd { "media=cdrom,readonly=on" } else { "snapshot=on" };
-        command.arg("-drive").arg(format!("if=none,id=image,format=raw,{mode},file={}", image.display()));
+        let mode = if cd {
+            "media=cdrom,readonly=on"
+        } else {
+            "snapshot=on"
+        };
+        command.arg("-drive").arg(format!(
+            "if=none,id=image,format=raw,{mode},file={}",
+            image.display()
+        ));
     }
     for device in device {
         command.args(["-device", device]);
@@ -342,9 +453,15 @@ fn describe(command: &mut Command, options: &MachineOptions, tap: &str, files: &
     for (index, disk) in options.disks.iter().enumerate() {
         command
             .arg("-drive")
-            .arg(format!("if=none,id=disk{index},format=raw,file={}", disk.display()))
+            .arg(format!(
+                "if=none,id=disk{index},format=raw,file={}",
+                disk.display()
+            ))
             .arg("-device")
-            .arg(format!("virtio-blk-pci,drive=disk{index},bootindex={}", index + 1));
+            .arg(format!(
+                "virtio-blk-pci,drive=disk{index},bootindex={}",
+                index + 1
+            ));
     }
     Ok(())
 }

@@ -21,8 +21,12 @@ impl Qmp {
     /// Connects to the socket that QEMU listens on and leaves the negotiation mode.
     pub(crate) fn connect(socket: &Path) -> Result<Self, BenchError> {
         let stream = UnixStream::connect(socket).map_err(BenchError::file(socket))?;
-        stream.set_read_timeout(Some(ANSWER)).map_err(BenchError::file(socket))?;
-        let mut qmp = Qmp { stream: BufReader::new(stream) };
+        stream
+            .set_read_timeout(Some(ANSWER))
+            .map_err(BenchError::file(socket))?;
+        let mut qmp = Qmp {
+            stream: BufReader::new(stream),
+        };
         qmp.line("greeting")?;
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
@@ -32,8 +36,14 @@ impl Qmp {
     pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, BenchError> {
         let mut message = json!({ "execute": command, "arguments": arguments }).to_string();
         message.push('\n');
-        let failed = |answer: String| BenchError::Qmp { command: command.into(), answer };
-        self.stream.get_mut().write_all(message.as_bytes()).map_err(|e| failed(e.to_string()))?;
+        let failed = |answer: String| BenchError::Qmp {
+            command: command.into(),
+            answer,
+        };
+        self.stream
+            .get_mut()
+            .write_all(message.as_bytes())
+            .map_err(|e| failed(e.to_string()))?;
         loop {
             let answer = self.line(command)?;
             if let Some(value) = answer.get("return") {
@@ -46,7 +56,10 @@ impl Qmp {
     }
 
     fn line(&mut self, command: &str) -> Result<Value, BenchError> {
-        let failed = |answer: String| BenchError::Qmp { command: command.into(), answer };
+        let failed = |answer: String| BenchError::Qmp {
+            command: command.into(),
+            answer,
+        };
         let mut line = String::new();
         match self.stream.read_line(&mut line) {
             Ok(0) => Err(failed("QEMU has closed the connection".into())),

@@ -18,7 +18,11 @@ impl<'l> Ssh<'l> {
     /// A client on `link` that shows `key` (a private key file) and accepts the host key that `known_hosts` has for
     /// `live`, whatever the address.
     pub fn new(link: &'l Link, key: &Path, known_hosts: &Path) -> Self {
-        Ssh { link, key: key.into(), known_hosts: known_hosts.into() }
+        Ssh {
+            link,
+            key: key.into(),
+            known_hosts: known_hosts.into(),
+        }
     }
 
     /// The same client with another key.
@@ -30,9 +34,31 @@ impl<'l> Ssh<'l> {
     pub fn command(&self, target: &str) -> Command {
         let mut command = self.link.command("ssh");
         command
-            .args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"])
-            .args(["-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "GlobalKnownHostsFile=/dev/null"])
-            .args(["-o", "StrictHostKeyChecking=yes", "-o", "HostKeyAlias=live", "-o"])
+            .args([
+                "-F",
+                "/dev/null",
+                "-o",
+                "BatchMode=yes",
+                "-o",
+                "ConnectTimeout=10",
+                "-o",
+                "LogLevel=ERROR",
+            ])
+            .args([
+                "-o",
+                "IdentitiesOnly=yes",
+                "-o",
+                "IdentityAgent=none",
+                "-o",
+                "GlobalKnownHostsFile=/dev/null",
+            ])
+            .args([
+                "-o",
+                "StrictHostKeyChecking=yes",
+                "-o",
+                "HostKeyAlias=live",
+                "-o",
+            ])
             .arg(format!("UserKnownHostsFile={}", self.known_hosts.display()))
             .arg("-i")
             .arg(&self.key)
@@ -62,10 +88,12 @@ impl<'l> Ssh<'l> {
     /// [`BenchError::TimedOut`] with ssh's last words and the console's tail.
     pub fn wait_for(&self, machine: &mut Machine, limit: Duration) -> Result<String, BenchError> {
         let target = format!("nixos@{}%{}", machine.mac().link_local(), crate::INTERFACE);
-        machine.wait_until(&format!("ssh {target}"), limit, || match self.run(&target, "true") {
-            Ok(output) if output.code == Some(0) => Ok(()),
-            Ok(output) => Err(output.all()),
-            Err(e) => Err(e.to_string()),
+        machine.wait_until(&format!("ssh {target}"), limit, || {
+            match self.run(&target, "true") {
+                Ok(output) if output.code == Some(0) => Ok(()),
+                Ok(output) => Err(output.all()),
+                Err(e) => Err(e.to_string()),
+            }
         })?;
         Ok(target)
     }

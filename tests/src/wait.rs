@@ -20,7 +20,11 @@ pub fn until<T>(
         match attempt() {
             Ok(value) => return Ok(value),
             Err(detail) if start.elapsed() >= limit => {
-                return Err(BenchError::TimedOut { what: what.into(), after: limit, detail });
+                return Err(BenchError::TimedOut {
+                    what: what.into(),
+                    after: limit,
+                    detail,
+                });
             }
             Err(_) => thread::sleep(Duration::from_millis(500)),
         }

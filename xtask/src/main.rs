@@ -1,2 +1,118 @@
-//! Set up, demo, test, tidy.
-fn main() {}
+//! `cargo xtask …`: what a developer of flk does with the repository as a whole.
+
+mod build;
+mod demo;
+mod error;
+mod setup;
+mod suite;
+mod tidy;
+
+pub(crate) use error::{Error, Result};
+
+use clap::{Parser, Subcommand};
+use std::{
+    fmt::Display,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set up, demo, test, tidy")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Show flk: from `flk init` to a live machine in QEMU that answers by mDNS, at fe80::47 and by ssh
+    Demo,
+    /// Set up and run every test, whole machines included
+    Test {
+        /// Leave out the machines in QEMU, and build no release
+        #[arg(long)]
+        quick: bool,
+    },
+    /// What a change has to pass: format, clippy, tidy, every test
+    Ci,
+    /// Install what is missing (as root) and build flk in release mode
+    Setup,
+    /// Check what no compiler checks: headers, names that do not belong here, Nix's form, the changelog
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Demo => setup::run().and_then(|()| demo::run()),
+        Task::Test { quick } => suite::run(quick),
+        Task::Ci => gate(),
+        Task::Setup => setup::run(),
+        Task::Tidy => tidy::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn gate() -> Result<()> {
+    tidy::run()?;
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ])?;
+    suite::run(false)
+}
+
+/// The repository's top folder.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}
+
+/// Cargo's target folder.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Cargo itself, in the repository.
+pub(crate) fn cargo_command() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs Cargo, with its output where ours goes.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    say(format_args!("$ cargo {}", arguments.join(" ")));
+    let status = cargo_command()
+        .args(arguments)
+        .status()
+        .map_err(|source| Error::Start {
+            program: "cargo".into(),
+            source,
+        })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::Failed(format!("cargo {}", arguments.join(" "))))
+    }
+}
+
+/// Prints a line.
+pub(crate) fn say(line: impl Display) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}

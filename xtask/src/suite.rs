@@ -1,0 +1,246 @@
+//! Every test there is, and one closing line for all of them.
+
+use crate::{Error, Result, cargo_command, root, say, setup};
+use std::{
+    env,
+    io::{BufRead, BufReader, Read},
+    ops::AddAssign,
+    process::{Command, Stdio},
+    sync::Mutex,
+    thread,
+    time::Instant,
+};
+
+/// Where the built-in channel's library has its tests: an expression that gives the list of those that fail.
+const NIX_TESTS: &str = "nix/debian/lib/tests";
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Count {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+/// Sets up and runs everything; `quick` leaves out the machines.
+pub(crate) fn run(quick: bool) -> Result<()> {
+    let start = Instant::now();
+    let mut total = Count::default();
+    if quick {
+        setup::packages()?;
+    } else {
+        setup::run()?;
+    }
+    total += nix_tests()?;
+    total += cargo_test(&[
+        "test",
+        "--workspace",
+        "--exclude",
+        "flk-tests",
+        "--no-fail-fast",
+    ])?;
+    if !quick {
+        // Machines share two processors: one test at a time, and the files' tests one after the other.
+        total += cargo_test(&[
+            "test",
+            "--package",
+            "flk-tests",
+            "--no-fail-fast",
+            "--",
+            "--test-threads=1",
+        ])?;
+    }
+    say(format_args!(
+        "in {} minutes:",
+        start.elapsed().as_secs().div_ceil(60)
+    ));
+    say(format_args!(
+        "{} passed, {} failed, {} skipped",
+        total.passed, total.failed, total.skipped
+    ));
+    if total.failed == 0 {
+        Ok(())
+    } else {
+        Err(Error::Tests)
+    }
+}
+
+/// The channel's library, by Nix itself. The expression gives `{ passed, failures }`.
+fn nix_tests() -> Result<Count> {
+    if !root().join(NIX_TESTS).join("default.nix").exists() {
+        return Err(Error::Failed(format!(
+            "{NIX_TESTS} is not there; the channel's library without its tests"
+        )));
+    }
+    say(format_args!(
+        "$ nix-instantiate --eval --strict --json {NIX_TESTS}"
+    ));
+    let output = Command::new("nix-instantiate")
+        .args(["--eval", "--strict", "--json", "--show-trace", NIX_TESTS])
+        .current_dir(root())
+        .output()
+        .map_err(|source| Error::Start {
+            program: "nix-instantiate".into(),
+            source,
+        })?;
+    let json: Option<serde_json::Value> = serde_json::from_slice(&output.stdout).ok();
+    let Some(json) = json.filter(|_| output.status.success()) else {
+        say(String::from_utf8_lossy(&output.stderr).trim());
+        return Ok(Count {
+            failed: 1,
+            ..Count::default()
+        });
+    };
+    Ok(nix_count(&json))
+}
+
+fn nix_count(json: &serde_json::Value) -> Count {
+    let failures = json["failures"].as_array();
+    for failure in failures.into_iter().flatten() {
+        say(format_args!("FAILED {failure}"));
+    }
+    match (json["passed"].as_u64(), failures) {
+        (Some(passed), Some(failures)) => Count {
+            passed: usize::try_from(passed).unwrap_or(usize::MAX),
+            failed: failures.len(),
+            skipped: 0,
+        },
+        _ => {
+            say(format_args!(
+                "FAILED {NIX_TESTS} gives no `passed` and `failures`: {json}"
+            ));
+            Count {
+                failed: 1,
+                ..Count::default()
+            }
+        }
+    }
+}
+
+/// `cargo test …`, its output passed on and counted.
+fn cargo_test(arguments: &[&str]) -> Result<Count> {
+    say(format_args!("$ cargo {}", arguments.join(" ")));
+    let mut command = cargo_command();
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // Cargo runs us with the environment of a build; `cargo test` is to start as from a shell.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    let mut child = command.spawn().map_err(|source| Error::Start {
+        program: "cargo".into(),
+        source,
+    })?;
+    let count = Mutex::new(Count::default());
+    thread::scope(|scope| {
+        let streams: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|stream| Box::new(stream) as _),
+            child.stderr.take().map(|stream| Box::new(stream) as _),
+        ];
+        for stream in streams.into_iter().flatten() {
+            scope.spawn(|| {
+                for line in BufReader::new(stream)
+                    .split(b'\n')
+                    .map_while(std::result::Result::ok)
+                {
+                    let line = String::from_utf8_lossy(&line);
+                    say(&line);
+                    if let Ok(mut count) = count.lock() {
+                        *count += counted(&line);
+                    }
+                }
+            });
+        }
+    });
+    let status = child.wait().map_err(|source| Error::Start {
+        program: "cargo".into(),
+        source,
+    })?;
+    let mut count = count.into_inner().unwrap_or_default();
+    // A test that skips itself passes in the harness's eyes.
+    count.passed = count.passed.saturating_sub(count.skipped);
+    if !status.success() && count.failed == 0 {
+        say(format_args!(
+            "FAILED cargo {}: {status}",
+            arguments.join(" ")
+        ));
+        count.failed = 1;
+    }
+    Ok(count)
+}
+
+/// What one line of output adds: a closing line of the harness, or a test's word that it skips itself.
+fn counted(line: &str) -> Count {
+    if line.contains("SKIPPED") {
+        return Count {
+            skipped: 1,
+            ..Count::default()
+        };
+    }
+    let Some(numbers) = line
+        .strip_prefix("test result: ")
+        .and_then(|rest| rest.split_once(". "))
+    else {
+        return Count::default();
+    };
+    let mut count = Count::default();
+    for part in numbers.1.split("; ") {
+        match part.split_once(' ') {
+            Some((number, "passed")) => count.passed = number.parse().unwrap_or(0),
+            Some((number, "failed")) => count.failed = number.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_harness_is_counted() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(
+            counted(line),
+            Count {
+                passed: 12,
+                failed: 3,
+                skipped: 0
+            }
+        );
+        assert_eq!(counted("test a::b ... ok"), Count::default());
+    }
+
+    #[test]
+    fn a_skipped_test_is_counted() {
+        assert_eq!(counted("SKIPPED boots: this machine lacks root").skipped, 1);
+    }
+
+    #[test]
+    fn nix_is_counted() {
+        let json = serde_json::json!({ "passed": 3, "failures": [{ "name": "x" }] });
+        assert_eq!(
+            nix_count(&json),
+            Count {
+                passed: 3,
+                failed: 1,
+                skipped: 0
+            }
+        );
+        assert_eq!(nix_count(&serde_json::json!([])).failed, 1);
+    }
+}

@@ -1,0 +1,140 @@
+//! Fetching over HTTP and HTTPS, with the trouble that mirrors make: slow answers, cut connections, busy servers.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// Connections to mirrors. One for all threads.
+#[derive(Debug, Clone)]
+pub struct Client {
+    agent: ureq::Agent,
+}
+
+/// What a mirror answered.
+pub(crate) enum Answer {
+    /// The file, from the byte that was asked for or from its first.
+    Body {
+        reader: Box<dyn Read + Send>,
+        /// Whether it starts where it was asked to.
+        is_rest: bool,
+    },
+    /// There is no such file.
+    Absent,
+}
+
+/// How often a file is asked for before giving up.
+pub(crate) const ATTEMPTS: u32 = 5;
+
+impl Client {
+    /// A client that goes through `proxy` (`http://[user:password@]host[:port]`) if there is one.
+    ///
+    /// # Errors
+    /// When the proxy's address is none.
+    pub fn new(proxy: Option<&str>) -> Result<Self> {
+        let proxy = proxy
+            .filter(|proxy| !proxy.is_empty())
+            .map(|address| {
+                ureq::Proxy::new(address).map_err(|source| Error::Fetch {
+                    address: format!("through the proxy {address}"),
+                    source: Box::new(source),
+                })
+            })
+            .transpose()?;
+        let config = ureq::Agent::config_builder()
+            .proxy(proxy)
+            .http_status_as_error(false)
+            .timeout_resolve(Some(Duration::from_secs(20)))
+            .timeout_connect(Some(Duration::from_secs(20)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_per_read(Some(Duration::from_secs(60)))
+            .max_idle_connections(16)
+            .max_idle_connections_per_host(8)
+            .user_agent(concat!("flk/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self {
+            agent: config.new_agent(),
+        })
+    }
+
+    /// Asks once for a file, from the byte `start` on.
+    pub(crate) fn ask(&self, address: &str, start: u64) -> Result<Answer, Box<ureq::Error>> {
+        let mut request = self.agent.get(address);
+        if start > 0 {
+            request = request.header("Range", format!("bytes={start}-"));
+        }
+        let response = request.call().map_err(Box::new)?;
+        let status = response.status().as_u16();
+        match status {
+            200 | 206 => Ok(Answer::Body {
+                is_rest: status == 206,
+                reader: Box::new(
+                    response
+                        .into_body()
+                        .into_with_config()
+                        .limit(u64::MAX)
+                        .reader(),
+                ),
+            }),
+            404 | 410 => Ok(Answer::Absent),
+            other => Err(Box::new(ureq::Error::StatusCode(other))),
+        }
+    }
+
+    /// Fetches a small file whole. `None` when the mirror has none.
+    ///
+    /// # Errors
+    /// When the mirror cannot be reached, or the file has more than `limit` bytes.
+    pub(crate) fn fetch(&self, address: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.fetch_once(address, limit) {
+                Ok(content) => return Ok(content),
+                Err(source) if attempt >= ATTEMPTS || !is_passing(&source) => {
+                    return Err(Error::Fetch {
+                        address: address.to_owned(),
+                        source,
+                    });
+                }
+                Err(_) => std::thread::sleep(pause(attempt)),
+            }
+        }
+    }
+
+    fn fetch_once(&self, address: &str, limit: u64) -> Result<Option<Vec<u8>>, Box<ureq::Error>> {
+        let Answer::Body { reader, .. } = self.ask(address, 0)? else {
+            return Ok(None);
+        };
+        let mut content = Vec::new();
+        reader
+            .take(limit + 1)
+            .read_to_end(&mut content)
+            .map_err(|source| Box::new(ureq::Error::Io(source)))?;
+        if content.len() as u64 > limit {
+            return Err(Box::new(ureq::Error::Io(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("it has more than {limit} bytes"),
+            ))));
+        }
+        Ok(Some(content))
+    }
+}
+
+/// Whether another attempt may end otherwise.
+pub(crate) fn is_passing(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::StatusCode(status) => *status >= 500 || matches!(status, 408 | 429),
+        ureq::Error::Io(source) => source.kind() != io::ErrorKind::FileTooLarge,
+        ureq::Error::Timeout(_)
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Protocol(_)
+        | ureq::Error::HostNotFound => true,
+        _ => false,
+    }
+}
+
+/// How long to wait after the attempt of this number: half a second, then twice as long each time.
+pub(crate) fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(250) * 2_u32.saturating_pow(attempt)
+}

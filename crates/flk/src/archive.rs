@@ -1,13 +1,247 @@
-//! draft
-use crate::{error::Result, workspace::Workspace};
-use flk_nix::ArchiveFile;
-use std::path::Path;
-pub(crate) fn provide_indices(_: &Workspace) -> Result<()> {
+//! The built-in channel's files: what flk fetches from the machine's mirror, and puts into the store before Nix asks for it.
+//!
+//! Downloads go to flk's cache, each into a folder of its digest, and stay there until they are in the store: a run that was killed goes on where
+//! it was.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use flk_debian::archive::{
+    Client, Download, File, Keyring, Lock, MIRROR_VARIABLE, Mirrors, SECURITY_MIRROR_VARIABLE,
+    Update, Updated, download, update,
+};
+use flk_nix::{ArchiveFile, Nix};
+
+use crate::{
+    error::{Context, Failure, Result},
+    place::Places,
+    repository::{ChannelKind, PIN},
+    ui::{self, Phase, Unit},
+    workspace::Workspace,
+};
+
+/// The release that a new repository begins with.
+const SUITE: &str = "trixie";
+const COMPONENTS: [&str; 2] = ["main", "non-free-firmware"];
+const APT: &str = "/etc/apt";
+/// Names another keyring than Debian's own.
+const KEYRING_VARIABLE: &str = "FLK_DEBIAN_KEYRING";
+const KEYRINGS: [&str; 2] = [
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+];
+/// Files fetched at a time.
+const THREADS: usize = 8;
+/// What a killed run has left is of use this long.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Brings the archive's pinned indices into the store; evaluation begins with them.
+pub(crate) fn provide_indices(workspace: &Workspace) -> Result<()> {
+    if workspace.kind != ChannelKind::Debian {
+        return Ok(());
+    }
+    let lock = Lock::read(&workspace.repository.root.join(PIN))?;
+    let mut missing = Vec::new();
+    for file in lock.files() {
+        let path = workspace.nix.fixed_path(&file.sha256, &file.name)?;
+        if !Path::new(&path).exists() {
+            missing.push(file);
+        }
+    }
+    for (file, path) in missing
+        .iter()
+        .zip(fetch(&workspace.nix, &workspace.places, &missing)?)
+    {
+        keep_index(&workspace.nix, &workspace.places, file, &path);
+    }
     Ok(())
 }
-pub(crate) fn provide(_: &Workspace, _: &[ArchiveFile]) -> Result<()> {
-    Ok(())
+
+/// Brings files of the archive into the store.
+pub(crate) fn provide(workspace: &Workspace, files: &[ArchiveFile]) -> Result<()> {
+    let files: Vec<File> = files
+        .iter()
+        .map(|file| File {
+            mirror: file.mirror.clone(),
+            path: file.path.clone(),
+            size: file.size,
+            sha256: file.sha256.clone(),
+            name: file.name.clone(),
+        })
+        .collect();
+    fetch(&workspace.nix, &workspace.places, &files).map(drop)
 }
-pub(crate) fn pin(_: &Path) -> Result<()> {
-    Ok(())
+
+/// Pins the newest state of the archive in a folder's `flk.lock`.
+pub(crate) fn pin(folder: &Path, places: &Places) -> Result<Updated> {
+    let path = folder.join(PIN);
+    let suite = if path.exists() {
+        Lock::read(&path)?.suite
+    } else {
+        SUITE.to_owned()
+    };
+    let mirrors = mirrors()?;
+    let client = client()?;
+    let keyring = keyring()?;
+    let directory = places.cache("downloads")?;
+    let _turn = turn(&directory)?;
+    let phase = Mutex::new(Phase::start("update", Unit::Time));
+    let updated = update(
+        &client,
+        &mirrors,
+        &Update {
+            suite: &suite,
+            components: &COMPONENTS,
+            keyring: &keyring,
+            now: SystemTime::now(),
+            directory: &directory,
+        },
+        &|done| locked(&phase).message(ui::bytes(done)),
+    )
+    .context(|| format!("cannot read Debian {suite} from the mirror"))?;
+    let phase = phase.into_inner().unwrap_or_else(PoisonError::into_inner);
+    phase.finish(format_args!("Debian {suite}"));
+    for missing in &updated.missing {
+        ui::warn(missing);
+    }
+    updated.lock.write(&path)?;
+    Ok(updated)
+}
+
+/// The file of a pinned index, in the store or still among the downloads.
+pub(crate) fn index_file(nix: Option<&Nix>, places: &Places, file: &File) -> Option<PathBuf> {
+    let downloaded = places
+        .cache("downloads")
+        .ok()?
+        .join(&file.sha256)
+        .join(&file.name);
+    let stored = nix.and_then(|nix| nix.fixed_path(&file.sha256, &file.name).ok());
+    [Some(downloaded), stored.map(PathBuf::from)]
+        .into_iter()
+        .flatten()
+        .find(|path| path.exists())
+}
+
+/// Downloads files and adds them to the store; gives their store paths.
+fn fetch(nix: &Nix, places: &Places, files: &[File]) -> Result<Vec<String>> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let directory = places.cache("downloads")?;
+    let _turn = turn(&directory)?;
+    prune(&directory);
+    let total: u64 = files.iter().map(|file| file.size).sum();
+    let mirrors = mirrors()?;
+    let client = client()?;
+    let mut phase = Phase::start("download", Unit::Bytes);
+    phase.set(0, total);
+    let phase = Mutex::new(phase);
+    let paths = download(
+        files,
+        &Download {
+            client: &client,
+            mirrors: &mirrors,
+            directory: &directory,
+            threads: THREADS,
+        },
+        &|done| locked(&phase).set(done, total),
+    )
+    .context(|| "cannot download the packages".to_owned())?;
+    let phase = phase.into_inner().unwrap_or_else(PoisonError::into_inner);
+    phase.message("into the store");
+    let added = nix.add_fixed(&paths)?;
+    phase.finish(format_args!(
+        "{}, {}",
+        ui::count(files.len(), "file"),
+        ui::bytes(total)
+    ));
+    for path in &paths {
+        if let Some(folder) = path.parent() {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+    Ok(added)
+}
+
+/// A mirror drops superseded indices after some days; the pin has to outlive that.
+fn keep_index(nix: &Nix, places: &Places, file: &File, path: &str) {
+    let root = places.cache("roots").map(|folder| {
+        folder.join(format!(
+            "index-{}",
+            &file.sha256[..file.sha256.len().min(16)]
+        ))
+    });
+    if let Ok(root) = root {
+        let _ = nix.add_root(path, &root);
+    }
+}
+
+/// One run at a time uses the downloads; a second one waits.
+fn turn(directory: &Path) -> Result<fs::File> {
+    let path = directory.join("lock");
+    let failed = || format!("cannot lock {}", path.display());
+    let file = fs::File::create(&path).context(failed)?;
+    if file.try_lock().is_err() {
+        ui::note("note: another flk is downloading; waiting for it");
+        file.lock().context(failed)?;
+    }
+    Ok(file)
+}
+
+fn prune(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_old = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > KEPT));
+        if is_old && entry.path().is_dir() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn mirrors() -> Result<Mirrors> {
+    let debian = env::var(MIRROR_VARIABLE).ok();
+    let security = env::var(SECURITY_MIRROR_VARIABLE).ok();
+    Ok(Mirrors::discover(
+        Path::new(APT),
+        debian.as_deref(),
+        security.as_deref(),
+    )?)
+}
+
+fn client() -> Result<Client> {
+    let proxy = [
+        "https_proxy",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "all_proxy",
+        "ALL_PROXY",
+    ]
+    .into_iter()
+    .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
+    Ok(Client::new(proxy.as_deref())?)
+}
+
+fn keyring() -> Result<Keyring> {
+    let path = match env::var_os(KEYRING_VARIABLE) {
+        Some(path) => PathBuf::from(path),
+        None => KEYRINGS
+            .into_iter()
+            .map(PathBuf::from)
+            .find(|path| path.exists())
+            .ok_or_else(|| {
+                Failure::new("there is no keyring of Debian's archive on this machine, so nothing from a mirror can be trusted")
+                    .hint(format!("on Debian and Ubuntu: `apt install debian-archive-keyring`; elsewhere set {KEYRING_VARIABLE} to its file"))
+            })?,
+    };
+    Ok(Keyring::read(&path)?)
+}
+
+fn locked(phase: &Mutex<Phase>) -> std::sync::MutexGuard<'_, Phase> {
+    phase.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -218,7 +218,7 @@ fn without_nix_it_says_how_to_get_it() {
     let bench = Workbench::new().with_only(&["git"]);
     repository(&bench);
     if std::path::Path::new("/nix/var/nix/profiles/default/bin/nix").exists() {
-        eprintln!("SKIPPED: Nix is where the official installer puts it");
+        workbench::skipped("Nix is where the official installer puts it");
         return;
     }
     bench

@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     ui::note(format_args!("wrote: {}", names.join(", ")));
     if kind == ChannelKind::Debian
-        && let Err(failure) = archive::pin(&args.folder)
+        && let Err(failure) = Places::find().and_then(|places| archive::pin(&args.folder, &places))
     {
         later(&failure, "the archive is not pinned yet");
     }

@@ -1,5 +1,6 @@
 //! A bench to run flk on: a folder of its own, a cleared environment, and flk with stand-ins for its companions.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::{
     fs,
@@ -162,12 +163,17 @@ impl Run {
     }
 }
 
+/// Says loudly that a test proves nothing here.
+pub(crate) fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
+
 /// Whether the machine has Nix. In CI it has to; elsewhere the test says that it is skipped.
 pub(crate) fn nix_is_here() -> bool {
     let here = Command::new("nix").arg("--version").output().is_ok();
     assert!(here || std::env::var_os("CI").is_none(), "CI has no Nix");
     if !here {
-        eprintln!("SKIPPED: no Nix on this machine");
+        skipped("no Nix on this machine");
     }
     here
 }

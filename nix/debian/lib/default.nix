@@ -133,11 +133,13 @@ let
       inherit (parts.misc)
         closePropagation
         imap
+        mapAttrsFlatten
         maybeAttr
         maybeEnv
         mergeAttrsConcatenateValues
         mergeAttrsWithFunc
         nvs
+        replaceChars
         setAttr
         ;
     };

@@ -11,6 +11,8 @@ let
 in
 rec {
   imap = lib.imap1;
+  mapAttrsFlatten = lib.mapAttrsToList;
+  replaceChars = builtins.replaceStrings;
   nvs = name: value: { ${name} = value; };
   setAttr =
     set: name: value:

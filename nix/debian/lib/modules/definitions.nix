@@ -78,6 +78,7 @@ rec {
 
   # `definitions` are `{ file; value; }`, strongest and last sort of property outermost.
   mergeDefinitions = loc: type: definitions: rec {
+    inherit loc;
     defsFinal' =
       if length definitions == 1 && isPlain (head definitions) then
         {

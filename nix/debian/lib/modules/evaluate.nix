@@ -115,12 +115,20 @@ rec {
 
       unknown =
         if !_module.check || _module.freeformType != null || merged.unmatched == [ ] then
+          [ ]
+        else
+          lib.modules.unknownDefinitions {
+            inherit prefix options;
+            inherit (merged) unmatched;
+          };
+
+      checked =
+        if unknown == [ ] then
           null
         else
           throw (
             lib.modules.unknownOptionsMessage {
-              inherit prefix options;
-              inherit (merged) unmatched;
+              inherit prefix options unknown;
               hint = _module.unknownOptionsHint;
             }
           );
@@ -147,11 +155,15 @@ rec {
     in
     {
       _type = "configuration";
-      options = seq unknown options;
-      config = seq unknown (removeAttrs config [ "_module" ]);
-      _module = seq unknown _module;
+      options = seq checked options;
+      config = seq checked (removeAttrs config [ "_module" ]);
+      _module = seq checked _module;
       inherit (collected) graph;
       inherit extendModules type class;
+
+      # Definitions of options that do not exist, those in submodules included if there are none at this level: what
+      # submodules define may depend on it. `config` is an error only for those at its own level.
+      unknownOptions = if unknown != [ ] then unknown else lib.modules.unknownInOptions options;
     };
 
   # What `freeformType` makes of definitions that no option takes.

@@ -75,7 +75,7 @@ rec {
   unknownOptionsHint = "";
 
   # Every definition of an option that does not exist, in the order of the source: `{ option; file; line; suggestion; }`.
-  unknownOptions =
+  unknownDefinitions =
     {
       prefix,
       options,
@@ -123,24 +123,35 @@ rec {
     "  - ${option} (${file}${lib.optionalString (line != null) ":${toString line}"})"
     + lib.optionalString (suggestion != null) "\n    did you mean `${suggestion}'?";
 
-  # `options` are those that do exist; `hint` comes last.
+  # Those within the values of options, which the types know how to look into.
+  unknownInOptions =
+    options:
+    concatMap (
+      option:
+      let
+        found = builtins.tryEval (lib.types.findUnknown option.type option.loc option.definitionsWithLocations);
+      in
+      if found.success then found.value else [ ]
+    ) (lib.collect isOption options);
+
+  # `options` are those that do exist at `prefix`; `hint` comes last.
   unknownOptionsMessage =
     {
-      prefix,
-      options,
-      unmatched,
-      hint,
+      unknown,
+      hint ? "",
+      prefix ? [ ],
+      options ? { },
     }:
     let
-      unknown = unknownOptions { inherit prefix options unmatched; };
       count = length unknown;
+      nothingDeclared = attrNames options == [ "_module" ];
     in
     lib.concatStringsSep "\n" (
       [
         (if count == 1 then "An option that is set does not exist:" else "${toString count} options that are set do not exist:")
       ]
       ++ map showUnknownOption unknown
-      ++ lib.optional (attrNames options == [ "_module" ]) (
+      ++ lib.optional nothingDeclared (
         if prefix == [ ] then
           "It seems as if you're trying to declare an option by placing it into `config' rather than `options'!"
         else

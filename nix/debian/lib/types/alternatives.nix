@@ -29,8 +29,13 @@ let
     defaultFunctor
     describe
     elemTypeFunctor
+    findUnknown
     mkOptionType
     ;
+
+  notNull =
+    type: loc: definitions:
+    findUnknown type loc (filter (definition: definition.value != null) definitions);
 
   showEnumValue =
     value:
@@ -92,6 +97,7 @@ rec {
           null
         else
           throw "The option `${showOption loc}' is defined both null and not null, in ${showFiles (getFiles definitions)}.";
+      findUnknown = if elemType.findUnknown or null == null then null else notNull elemType;
       emptyValue.value = null;
       inherit (elemType) getSubOptions getSubModules;
       substSubModules = modules: nullOr (elemType.substSubModules modules);
@@ -135,6 +141,9 @@ rec {
           right.merge loc definitions
         else
           mergeOneOption loc definitions;
+      findUnknown =
+        loc: definitions:
+        findUnknown (if all left.check (getValues definitions) then left else right) loc definitions;
       typeMerge =
         functor:
         let
@@ -165,18 +174,18 @@ rec {
     coercedType: coerce: finalType:
     assert lib.assertMsg (coercedType.getSubModules == null)
       "coercedTo: coercedType must not have submodules (it’s a ${coercedType.description})";
+    let
+      coerceAll = map (
+        definition:
+        if coercedType.check definition.value then definition // { value = coerce definition.value; } else definition
+      );
+    in
     mkOptionType {
       name = "coercedTo";
       description = "${describe [ "noun" ] finalType} or ${describe [ "noun" ] coercedType} convertible to it";
       check = value: (coercedType.check value && finalType.check (coerce value)) || finalType.check value;
-      merge =
-        loc: definitions:
-        finalType.merge loc (
-          map (
-            definition:
-            if coercedType.check definition.value then definition // { value = coerce definition.value; } else definition
-          ) definitions
-        );
+      merge = loc: definitions: finalType.merge loc (coerceAll definitions);
+      findUnknown = loc: definitions: findUnknown finalType loc (coerceAll definitions);
       inherit (finalType) emptyValue getSubOptions getSubModules;
       substSubModules = modules: coercedTo coercedType coerce (finalType.substSubModules modules);
       typeMerge = _: null;
@@ -200,6 +209,7 @@ rec {
         getSubOptions
         getSubModules
         ;
+      findUnknown = type.findUnknown or null;
       merge = mergeUniqueOption {
         inherit message;
         inherit (type) merge;

@@ -2,7 +2,10 @@
 { lib }:
 let
   inherit (builtins)
+    attrValues
     concatLists
+    concatMap
+    filter
     isAttrs
     isList
     mapAttrs
@@ -14,6 +17,7 @@ let
     defaultFunctor
     describe
     elemTypeFunctor
+    findUnknown
     mkOptionType
     ;
 
@@ -21,6 +25,13 @@ let
     "noun"
     "composite"
   ];
+
+  # The attributes of a definition as definitions.
+  withFile =
+    { file, value, ... }:
+    mapAttrs (_: value: {
+      inherit file value;
+    }) value;
 
   # Two names for what the attributes stand for become the one that says more.
   mergePlaceholder =
@@ -35,26 +46,28 @@ in
 rec {
   listOf =
     elemType:
+    let
+      elements =
+        loc: definitions:
+        let
+          element =
+            n: file: m: value:
+            mergeDefinitions (loc ++ [ "[definition ${toString n}-entry ${toString m}]" ]) elemType [ { inherit file value; } ];
+          all = lib.imap1 (n: definition: lib.imap1 (element n definition.file) definition.value) definitions;
+        in
+        filter (element: element.isDefined) (concatLists all);
+    in
     mkOptionType {
       name = "listOf";
       description = "list of ${describeElement elemType}";
       descriptionClass = "composite";
       check = isList;
-      merge =
-        loc: definitions:
-        let
-          element =
-            n: file: m: value:
-            let
-              merged = mergeDefinitions (loc ++ [ "[definition ${toString n}-entry ${toString m}]" ]) elemType [
-                { inherit file value; }
-              ];
-            in
-            if merged.isDefined then [ merged.mergedValue ] else [ ];
-        in
-        concatLists (
-          concatLists (lib.imap1 (n: definition: lib.imap1 (element n definition.file) definition.value) definitions)
-        );
+      merge = loc: definitions: map (element: element.mergedValue) (elements loc definitions);
+      findUnknown =
+        if elemType.findUnknown or null == null then
+          null
+        else
+          loc: definitions: concatMap (element: findUnknown elemType element.loc element.defsFinal) (elements loc definitions);
       emptyValue.value = [ ];
       getSubOptions = prefix: elemType.getSubOptions (prefix ++ [ "*" ]);
       inherit (elemType) getSubModules;
@@ -89,24 +102,33 @@ rec {
       lazy ? false,
       placeholder ? "name",
     }:
+    let
+      elements =
+        loc: definitions:
+        zipAttrsWith (name: mergeDefinitions (loc ++ [ name ]) elemType) (map withFile definitions);
+      defined = lib.filterAttrs (_: element: element.isDefined);
+    in
     mkOptionType {
       name = if lazy then "lazyAttrsOf" else "attrsOf";
       description = "${lib.optionalString lazy "lazy "}attribute set of ${describeElement elemType}";
       descriptionClass = "composite";
       check = isAttrs;
       merge =
-        loc: definitions:
-        let
-          merged = zipAttrsWith (name: mergeDefinitions (loc ++ [ name ]) elemType) (
-            map (definition: mapAttrs (_: value: { inherit (definition) file; inherit value; }) definition.value) definitions
-          );
-        in
         if lazy then
+          loc: definitions:
           mapAttrs (
             _: element: if element.isDefined then element.mergedValue else elemType.emptyValue.value or element.mergedValue
-          ) merged
+          ) (elements loc definitions)
         else
-          mapAttrs (_: element: element.mergedValue) (lib.filterAttrs (_: element: element.isDefined) merged);
+          loc: definitions: mapAttrs (_: element: element.mergedValue) (defined (elements loc definitions));
+      findUnknown =
+        if elemType.findUnknown or null == null then
+          null
+        else
+          loc: definitions:
+          concatMap (element: findUnknown elemType element.loc element.defsFinal) (
+            attrValues (defined (elements loc definitions))
+          );
       emptyValue.value = { };
       getSubOptions = prefix: elemType.getSubOptions (prefix ++ [ "<${placeholder}>" ]);
       inherit (elemType) getSubModules;

@@ -25,6 +25,8 @@ rec {
       typeMerge ? defaultTypeMerge functor,
       deprecationMessage ? null,
       nestedTypes ? { },
+      # The definitions of unknown options within those of this type; null if there can be none.
+      findUnknown ? null,
     }:
     {
       _type = "option-type";
@@ -41,9 +43,14 @@ rec {
         typeMerge
         deprecationMessage
         nestedTypes
+        findUnknown
         ;
       description = if description == null then name else description;
     };
+
+  findUnknown =
+    type: loc: definitions:
+    if definitions == [ ] || type.findUnknown or null == null then [ ] else type.findUnknown loc definitions;
 
   # What `defaultTypeMerge` needs: two types of one name merge if `binOp` of what they were made of is not null.
   defaultFunctor = name: {

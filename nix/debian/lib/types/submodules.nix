@@ -57,6 +57,12 @@ rec {
         inherit class specialArgs;
         modules = [ { _module.args.name = lib.mkOptionDefault "‹name›"; } ] ++ modules;
       };
+      evaluate =
+        loc: definitions:
+        base.extendModules {
+          modules = [ { _module.args.name = lib.last loc; } ] ++ map asModule definitions;
+          prefix = loc;
+        };
       documented =
         prefix:
         base.extendModules {
@@ -83,12 +89,8 @@ rec {
         else
           "submodule";
       check = isModule;
-      merge =
-        loc: definitions:
-        (base.extendModules {
-          modules = [ { _module.args.name = lib.last loc; } ] ++ map asModule definitions;
-          prefix = loc;
-        }).config;
+      merge = loc: definitions: (evaluate loc definitions).config;
+      findUnknown = loc: definitions: (evaluate loc definitions).unknownOptions;
       emptyValue.value = base.config;
       getSubOptions =
         prefix:

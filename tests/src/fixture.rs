@@ -124,14 +124,36 @@ impl Fixture {
         Self::at(&folder)
     }
 
-    /// A fresh repository in `folder`, without an image: as the shared one, with keys and home of its own.
+    /// The same repository in another folder, for the same user: a clone of the commit, without an image.
     ///
     /// # Errors
-    /// When flk or git fails.
-    pub fn fresh(folder: &Path) -> Result<Self, BenchError> {
-        let fixture = Self::at(folder)?;
-        fixture.make_repository()?;
-        Ok(fixture)
+    /// When git fails.
+    pub fn copy(&self, folder: &Path) -> Result<Self, BenchError> {
+        let repository = folder.join("repository");
+        run(Command::new("git")
+            .args(["clone", "--quiet"])
+            .arg(&self.repository)
+            .arg(&repository))?
+        .success()?;
+        Ok(Fixture {
+            iso: repository.join("result/iso").join(format!("{HOST}.iso")),
+            repository,
+            ..self.clone()
+        })
+    }
+
+    /// Writes a file of the repository and has git track it.
+    ///
+    /// # Errors
+    /// When it cannot be written, or git fails.
+    pub fn put(&self, name: &str, text: &str) -> Result<(), BenchError> {
+        write(&self.repository.join(name), text)?;
+        run(Command::new("git")
+            .arg("-C")
+            .arg(&self.repository)
+            .args(["add", "--", name]))?
+        .success()
+        .map(drop)
     }
 
     /// An ssh client for `link` with the key that `flk init` was given.
@@ -197,10 +219,7 @@ impl Fixture {
     }
 
     /// Commits everything in the repository, as a user would.
-    ///
-    /// # Errors
-    /// When git fails.
-    pub fn commit(&self, message: &str) -> Result<(), BenchError> {
+    fn commit(&self, message: &str) -> Result<(), BenchError> {
         let git = |arguments: &[&str]| {
             let mut command = Command::new("git");
             command.arg("-C").arg(&self.repository).args([

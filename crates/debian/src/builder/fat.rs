@@ -29,6 +29,34 @@ struct File {
     target: String,
 }
 
+/// The time of everything in a volume.
+#[derive(Debug)]
+struct FirstDay;
+
+static FIRST_DAY: FirstDay = FirstDay;
+
+impl fatfs::TimeProvider for FirstDay {
+    fn get_current_date(&self) -> fatfs::Date {
+        fatfs::Date {
+            year: 1980,
+            month: 1,
+            day: 1,
+        }
+    }
+
+    fn get_current_date_time(&self) -> fatfs::DateTime {
+        fatfs::DateTime {
+            date: self.get_current_date(),
+            time: fatfs::Time {
+                hour: 0,
+                min: 0,
+                sec: 0,
+                millis: 0,
+            },
+        }
+    }
+}
+
 /// Sizes are multiples of this, in bytes.
 const STEP: u64 = 64 * 1024;
 /// For the boot sector, the tables and the root folder of a small volume.
@@ -124,7 +152,8 @@ fn make(
         .volume_label(label);
     fatfs::format_volume(&mut disk, options)?;
     {
-        let volume = fatfs::FileSystem::new(&mut disk, fatfs::FsOptions::new())?;
+        let volume =
+            fatfs::FileSystem::new(&mut disk, fatfs::FsOptions::new().time_provider(&FIRST_DAY))?;
         let free = u64::from(volume.stats()?.free_clusters()) * u64::from(volume.cluster_size());
         let cluster = u64::from(volume.cluster_size());
         let needed: u64 = files
@@ -203,6 +232,13 @@ mod tests {
             let volume = fatfs::FileSystem::new(&mut disk, fatfs::FsOptions::new()).unwrap();
             assert_eq!(volume.fat_type(), kind);
             assert_eq!(volume.volume_label(), "FLK-BOOT");
+            for entry in volume.root_dir().iter() {
+                let entry = entry.unwrap();
+                if entry.is_dir() {
+                    let date = entry.modified().date;
+                    assert_eq!((date.year, date.month, date.day), (1980, 1, 1));
+                }
+            }
             let mut read = Vec::new();
             volume
                 .root_dir()

@@ -5,22 +5,14 @@ let
   lib = import ./debian/lib;
   debian = import ./debian { inherit flk lib; };
 
-  # The host files of a folder: every `NAME.nix` but `default.nix`, and every folder with a `default.nix`.
+  # The host files of a folder: every `NAME.nix` but `default.nix`.
   hostFiles =
     folder:
     let
-      entries = builtins.readDir folder;
-      isHost =
-        name:
-        if entries.${name} == "directory" then
-          builtins.pathExists (folder + "/${name}/default.nix")
-        else
-          lib.hasSuffix ".nix" name && name != "default.nix";
+      isHost = name: type: type != "directory" && lib.hasSuffix ".nix" name && name != "default.nix";
     in
-    lib.listToAttrs (
-      map (name: lib.nameValuePair (lib.removeSuffix ".nix" name) (folder + "/${name}")) (
-        lib.filter isHost (lib.attrNames entries)
-      )
+    lib.mapAttrs' (name: _: lib.nameValuePair (lib.removeSuffix ".nix" name) (folder + "/${name}")) (
+      lib.filterAttrs isHost (builtins.readDir folder)
     );
 in
 {

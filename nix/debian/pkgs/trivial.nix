@@ -83,6 +83,8 @@ let
       {
         inherit name system;
         builder = shell;
+        # Said even though it is the default: `nix develop` reads it from the environment.
+        outputs = [ "out" ];
         args = [
           "-e"
           (builtins.toFile "run-command.sh" ''

@@ -8,7 +8,6 @@
 
 let
   cfg = config.system.nixos;
-  isLive = config.system.nixos.variant_id == "installer";
 in
 {
   options.system = {
@@ -96,6 +95,7 @@ in
       BUILD_ID="${cfg.version}"
       ${lib.optionalString (cfg.variant_id != null) "VARIANT_ID=${cfg.variant_id}"}
     '';
-    issue = lib.mkIf (!isLive) { text = lib.mkDefault "${cfg.distroName} \\n \\l\n\n"; };
+    issue.text = lib.mkDefault "${cfg.distroName} \\n \\l\n\n";
+    motd.text = lib.mkDefault "";
   };
 }

@@ -93,8 +93,6 @@ in
       passwd = setuidRoot "/usr/bin/passwd";
       chsh = setuidRoot "/usr/bin/chsh";
       newgrp = setuidRoot "/usr/bin/newgrp";
-      newuidmap = setuidRoot "/usr/bin/newuidmap";
-      newgidmap = setuidRoot "/usr/bin/newgidmap";
       unix_chkpwd = {
         source = "/usr/sbin/unix_chkpwd";
         group = "shadow";

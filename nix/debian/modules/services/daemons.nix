@@ -46,7 +46,7 @@ let
       units = { "docker.service" = "multi-user.target"; "docker.socket" = "sockets.target"; };
       groups = [ "docker" ];
     };
-    "virtualisation.podman" = { packages = [ "podman" ]; units."podman.socket" = "sockets.target"; };
+    "virtualisation.podman" = { packages = [ "podman" "uidmap" ]; units."podman.socket" = "sockets.target"; };
     "virtualisation.libvirtd" = {
       packages = [ "libvirt-daemon-system" "libvirt-daemon" "libvirt-clients" ];
       units = { "libvirtd.service" = "multi-user.target"; "virtlogd.socket" = "sockets.target"; };
@@ -93,6 +93,12 @@ in
   config = {
     environment.systemPackages = map (name: pkgs.${name}) (
       lib.concatMap (daemon: daemon.packages) (lib.attrValues enabled)
+    );
+    security.wrappers = lib.mkIf config.virtualisation.podman.enable (
+      lib.genAttrs [ "newuidmap" "newgidmap" ] (program: {
+        source = "/usr/bin/${program}";
+        setuid = true;
+      })
     );
     systemd.services = unitsOf ".service";
     systemd.sockets = unitsOf ".socket";

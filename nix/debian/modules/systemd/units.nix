@@ -246,6 +246,8 @@ in
     # What packages enable at their installation, and what does not fit a read-only /usr.
     systemd.maskedUnits = [
       "systemd-gpt-auto-generator"
+      # ssh over AF_VSOCK and local sockets, which fails where there is no such socket; sshd is the host's own to set up.
+      "systemd-ssh-generator"
       "systemd-hwdb-update.service"
       "ldconfig.service"
       "systemd-journal-catalog-update.service"

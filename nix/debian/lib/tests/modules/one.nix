@@ -1,0 +1,7 @@
+{
+  imports = [
+    ./list.nix
+    ./two.nix
+  ];
+  list = [ "one" ];
+}

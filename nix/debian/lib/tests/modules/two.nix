@@ -1,0 +1,5 @@
+# Imports who imports it.
+{
+  imports = [ ./one.nix ];
+  list = [ "two" ];
+}

@@ -133,8 +133,6 @@ let
 
   mainPrograms = {
     bashInteractive = "bash";
-    fd = "fdfind";
-    bat = "batcat";
     gitFull = "git";
     gitMinimal = "git";
     gnugrep = "grep";
@@ -151,13 +149,50 @@ let
     iproute2 = "ip";
   };
 
+  # Programs that Debian renames: nixpkgs' package = { its program = Debian's program; }.
+  renamed = {
+    bat.bat = "batcat";
+    fd.fd = "fdfind";
+  };
+
   aliases = lib.mapAttrs (
     pname: names:
-    debian.package {
-      inherit pname names;
-      mainProgram = mainPrograms.${pname} or pname;
+    let
+      package = debian.package {
+        inherit pname names;
+        mainProgram = mainPrograms.${pname} or pname;
+      };
+    in
+    if renamed ? ${pname} then withOwnNames package renamed.${pname} else package
+  ) table;
+
+  # The package with its programs under their own names besides Debian's, here and under /usr.
+  withOwnNames =
+    package: programs:
+    let
+      ownNames = self.linkFarm "${package.pname}-names" (
+        lib.mapAttrsToList (program: debianProgram: {
+          name = "bin/${program}";
+          path = "${debian.raws.${lib.head package.debian}}/usr/bin/${debianProgram}";
+        }) programs
+      );
+    in
+    self.symlinkJoin {
+      inherit (package) name;
+      paths = [
+        package
+        ownNames
+      ];
     }
-  ) (lib.filterAttrs (_: names: names != [ ]) table);
+    // {
+      inherit (package)
+        pname
+        version
+        debian
+        meta
+        ;
+      besides = [ ownNames ];
+    };
 
   kernel =
     let

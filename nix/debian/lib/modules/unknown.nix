@@ -13,7 +13,9 @@ let
   inherit (lib.options) isOption showOption;
   inherit (import ./source.nix { inherit lib; }) bindsWrittenSet;
 
+  # The tests use the library as anyone does.
   library = toString ../.;
+  isOfLibrary = file: lib.hasPrefix "${library}/" file && !lib.hasPrefix "${library}/tests/" file;
 
   # Where `name` stands in `attributes`, or null: sets that functions make have no place, or one in this library.
   positionOf =
@@ -22,7 +24,7 @@ let
       position = unsafeGetAttrPos name attributes;
       file = toString position.file;
     in
-    if position == null || !lib.hasPrefix "/" file || lib.hasPrefix "${library}/" file then
+    if position == null || !lib.hasPrefix "/" file || isOfLibrary file then
       null
     else
       position // { inherit file; };

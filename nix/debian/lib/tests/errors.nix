@@ -36,13 +36,14 @@ let
       default = [ ];
     };
   };
+  hinting = lib.extend (_final: prev: { modules = prev.modules // { unknownOptionsHint = "H"; }; });
   unknownOf = modules: (lib.evalModules { modules = [ known ] ++ modules; }).unknownOptions;
-  file = toString ./modules/unknown.nix;
+  file = toString ./fixtures/unknown.nix;
   found = map (entry: [
     entry.option
     entry.line
     entry.suggestion
-  ]) (unknownOf [ ./modules/unknown.nix ]);
+  ]) (unknownOf [ ./fixtures/unknown.nix ]);
 in
 {
   definitions = [
@@ -79,7 +80,7 @@ in
       [ "virtualisation.docker.enable" 13 null ]
       [ "computed" 15 null ]
     ])
-    (is (lib.unique (map (entry: entry.file) (unknownOf [ ./modules/unknown.nix ]))) [ file ])
+    (is (lib.unique (map (entry: entry.file) (unknownOf [ ./fixtures/unknown.nix ]))) [ file ])
     (is (unknownOf [ { services.openssh.enable = true; } ]) [ ])
     (is (map (entry: entry.option) (unknownOf [ { users.al.shel = ""; users.bo.x.y = 1; units = [ null { z = 1; } ]; } ])) [
       "units.\"[definition 1-entry 2]\".z"
@@ -87,6 +88,10 @@ in
       "users.bo.x.y"
     ])
     (is (lib.filter (entry: entry.line != null) (unknownOf [ (lib.genAttrs [ "made" "up" ] (_: 1)) ])) [ ])
+  ];
+  hint = [
+    (is (lib.evalModules { modules = [ known { _module.unknownOptionsHint = "H"; } ]; })._module.unknownOptionsHint "H")
+    (is (hinting.evalModules { modules = [ ]; })._module.unknownOptionsHint "H")
   ];
   text = [
     (is (showUnknownOption { option = "a.b"; file = "hosts/x.nix"; line = 12; suggestion = null; }) "  - a.b (hosts/x.nix:12)")

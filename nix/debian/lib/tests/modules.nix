@@ -19,7 +19,7 @@ let
   configWith = arguments: (evalModules arguments).config;
   option = type: { options.x = mkOption { inherit type; }; };
   int = option types.int;
-  list = ./modules/list.nix;
+  list = ./fixtures/list.nix;
   inFile = file: module: {
     _file = file;
     imports = [ module ];
@@ -42,7 +42,7 @@ in
     (is (config [ list { list = [ "1" ]; imports = [ { list = [ "2" ]; } ]; } { list = [ "3" ]; } ]) {
       list = [ "2" "3" "1" ];
     })
-    (is (config [ ./modules/one.nix list ./modules/two.nix ]) { list = [ "two" "one" ]; })
+    (is (config [ ./fixtures/one.nix list ./fixtures/two.nix ]) { list = [ "two" "one" ]; })
     (is (config [ list { key = "k"; list = [ "1" ]; } { key = "k"; list = [ "2" ]; } ]) { list = [ "1" ]; })
     (is (configWith {
       modules = [ int ({ known, ... }: { imports = known; }) ];
@@ -50,18 +50,21 @@ in
     }) { x = 4; })
   ];
   disabledModules = [
-    (is (config [ ./modules/one.nix { disabledModules = [ ./modules/two.nix ]; } ]) { list = [ "one" ]; })
+    (is (config [ ./fixtures/one.nix { disabledModules = [ ./fixtures/two.nix ]; } ]) { list = [ "one" ]; })
     (is (config [ list { key = "k"; list = [ "1" ]; } { disabledModules = [ { key = "k"; } ]; } ]) { list = [ ]; })
     (is (configWith {
-      modules = [ ./modules/one.nix { disabledModules = [ "two.nix" ]; } ];
-      specialArgs.modulesPath = ./modules;
+      modules = [ ./fixtures/one.nix { disabledModules = [ "two.nix" ]; } ];
+      specialArgs.modulesPath = ./fixtures;
     }) { list = [ "one" ]; })
     (fails (config [ list { disabledModules = [ { } ]; } ]))
   ];
   arguments = [
     (is (config [ int ({ foo, ... }: { x = foo; }) { _module.args.foo = 3; } ]) { x = 3; })
     (is (configWith { modules = [ int ({ foo, ... }: { x = foo; }) ]; specialArgs.foo = 4; }) { x = 4; })
-    (is (config [ int ({ config, ... }: { _module.args.two = 2 * config.y; options.y = mkOption { default = 1; }; }) ({ two, ... }: { x = two; }) ]).x 2)
+    (is (config [ int ({ config, ... }: {
+      config._module.args.two = 2 * config.y;
+      options.y = mkOption { default = 1; };
+    }) ({ two, ... }: { x = two; }) ]).x 2)
     (is (config [ int ({ options, ... }: { x = if options ? x then 1 else 0; }) ]) { x = 1; })
     (fails (config [ int ({ foo, ... }: { x = foo; }) ]))
   ];
@@ -158,7 +161,7 @@ in
     (is (config [ { options.sub = mkOption { inherit (evalModules { modules = [ int ]; }) type; }; } { sub.x = 5; } ]) { sub.x = 5; })
   ];
   importApply = [
-    (is (config [ int (lib.modules.importApply (builtins.toFile "module.nix" "value: { x = value; }") 3) ]) { x = 3; })
-    (is (config [ int (lib.modules.importJSON (builtins.toFile "module.json" ''{ "x": 3 }'')) ]) { x = 3; })
+    (is (config [ int (lib.modules.importApply ./fixtures/apply.nix 3) ]) { x = 3; })
+    (is (config [ int (lib.modules.importJSON ./fixtures/three.json) ]) { x = 3; })
   ];
 }

@@ -40,13 +40,13 @@ in
 {
   values = [
     (is (merged (types.attrsOf user) [ { al = { }; } ]) { al = { name = "al"; home = "/home/al"; groups = [ ]; }; })
-    (is (merged (types.attrsOf user) [ { al.groups = [ "1" ]; } { al.groups = [ "2" ]; } ]).al.groups [ "2" "1" ])
+    (is (merged (types.attrsOf user) [ { al.groups = [ "1" ]; } { al.groups = [ "2" ]; } ]).al.groups [ "1" "2" ])
     (is (merged (types.attrsOf user) [ { al.groups = [ "1" ]; } { al.groups = mkForce [ "2" ]; } ]).al.groups [ "2" ])
     (is (merged (types.attrsOf user) [ { al = mkIf false { }; } ]) { })
     (is (merged (types.attrsOf user) [ { al = { name, ... }: { groups = [ name ]; }; } ]).al.groups [ "al" ])
     (is (map (u: u.name) (merged (types.listOf user) [ [ { name = "q"; } { } ] ])) [ "q" "[definition 1-entry 2]" ])
     (is (merged (types.nullOr user) [ null ]) null)
-    (is (merged (types.submodule int) [ (builtins.toFile "module.nix" "{ a = 3; }") ]) { a = 3; })
+    (is (merged (types.submodule int) [ ./fixtures/a.nix ]) { a = 3; })
     (fails (merged (types.attrsOf user) [ { al.groups = "1"; } ]))
     (fails (merged (types.submodule int) [ { } ]).a)
   ];

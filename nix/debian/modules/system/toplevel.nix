@@ -22,7 +22,9 @@ let
   # Debian packages are composed by their names, so that a choice between alternatives is made once for the system.
   packages = lib.unique (config.environment.systemPackages ++ config.environment.defaultPackages);
   debianNames = lib.unique (lib.concatMap (package: package.debian or [ ]) packages);
-  foreign = lib.filter (package: !(package ? debian)) packages;
+  foreign =
+    lib.filter (package: !(package ? debian)) packages
+    ++ lib.concatMap (package: package.besides or [ ]) packages;
   raws = map (name: pkgs.debian.raws.${name}) (
     lib.sort lib.lessThan (pkgs.debian.closureOf debianNames)
   );

@@ -108,7 +108,7 @@ fn trixie_is_pinned_downloaded_and_unpacked() {
     let index: Value = serde_json::from_slice(&fs::read(index).unwrap()).unwrap();
     assert!(index["packages"].as_object().unwrap().len() > 50_000);
 
-    let names = ["hello", "htop"];
+    let names = ["hello", "htop", "libc6"];
     let files: Vec<File> = names
         .iter()
         .map(|name| {
@@ -138,13 +138,37 @@ fn trixie_is_pinned_downloaded_and_unpacked() {
         done.into_inner(),
         files.iter().map(|file| file.size).sum::<u64>()
     );
-    for (name, path) in names.iter().zip(&paths) {
-        let raw = build("unpack", folder, json!({ "deb": path, "package": name }));
-        let program = raw.join("bin").join(name);
-        assert!(fs::read(&program).unwrap().starts_with(b"\x7fELF"));
-        let mode = fs::metadata(&program).unwrap().permissions().mode();
-        assert_eq!(mode & 0o111, 0o111, "{mode:o}");
+    let raws: Vec<_> = names
+        .iter()
+        .zip(&paths)
+        .map(|(name, path)| build("unpack", folder, json!({ "deb": path, "package": name })))
+        .collect();
+    for (name, raw) in names.iter().zip(&raws) {
         let control = fs::read_to_string(raw.join("nix-support/control")).unwrap();
         assert!(control.contains(&format!("Package: {name}\n")));
     }
+    for name in ["hello", "htop"] {
+        let position = names.iter().position(|other| *other == name).unwrap();
+        let program = raws[position].join("bin").join(name);
+        assert!(fs::read(&program).unwrap().starts_with(b"\x7fELF"));
+        let mode = fs::metadata(&program).unwrap().permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{mode:o}");
+    }
+
+    let said = build(
+        "exec",
+        folder,
+        json!({
+            "packages": [raws[0], raws[2]],
+            "command": ["hello", "--greeting=@scratch@ of @hello@"],
+            "stdout": true,
+        }),
+    );
+    let said = fs::read_to_string(said).unwrap();
+    let scratch = std::env::current_dir().unwrap().join("scratch");
+    assert_eq!(
+        said,
+        format!("{} of {}\n", scratch.display(), raws[0].display())
+    );
+    fs::remove_dir(scratch).unwrap();
 }

@@ -1,7 +1,8 @@
 //! `join`: several paths as one, nixpkgs' `symlinkJoin` and `buildEnv`.
 //!
-//! What only one path has is one link; folders that several have are folders. `nix-support` is left out: a join is neither a
-//! raw path nor a package. Of two files the first path's wins.
+//! The folders at the top (`bin`, `share`) are folders, so that programs can be added and wrapped. Below them, what only one
+//! path has is one link, and folders that several have are folders. `nix-support` is left out: a join is neither a raw path
+//! nor a package. Of two files the first path's wins.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -64,7 +65,8 @@ fn merge(folders: &[PathBuf], here: &Path, wanted: &[PathBuf], build: Build<'_>)
             continue;
         }
         let below: Vec<PathBuf> = paths.iter().filter(|path| path.is_dir()).cloned().collect();
-        if paths[0].is_dir() && (below.len() > 1 || !is_wanted) {
+        let is_at_top = here.as_os_str().is_empty();
+        if paths[0].is_dir() && (below.len() > 1 || !is_wanted || is_at_top) {
             folder::create(&build.out.join(&path))?;
             merge(&below, &path, wanted, build)?;
         } else if is_wanted {
@@ -112,13 +114,13 @@ mod tests {
             "a",
             &["bin/a", "bin/x", "share/man/a", "nix-support/closure"],
         );
-        let b = path(folder, "b", &["bin/b", "bin/x", "lib/b"]);
+        let b = path(folder, "b", &["bin/b", "bin/x", "lib/b", "libexec/b/c"]);
         let out = folder.join("out");
         let warnings = std::cell::RefCell::new(Vec::new());
         join(
             &Join {
                 paths: vec![a.clone(), b.clone(), a.clone()],
-                paths_to_link: vec!["/bin".into(), "/share/man".into()],
+                paths_to_link: vec!["/bin".into(), "/share/man".into(), "/libexec".into()],
             },
             Build {
                 out: &out,
@@ -130,6 +132,7 @@ mod tests {
         assert_eq!(link("bin/a"), a.join("bin/a"));
         assert_eq!(link("bin/x"), a.join("bin/x"));
         assert_eq!(link("share/man"), a.join("share/man"));
+        assert_eq!(link("libexec/b"), b.join("libexec/b"));
         assert!(!out.join("lib").exists());
         assert!(!out.join("nix-support").exists());
         assert_eq!(warnings.borrow().len(), 1);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::alternative::Alternative;
 use super::folder;
-use crate::control::{self, Paragraph};
+use crate::control;
 use crate::error::{Error, Result};
 use crate::relation::{Relation, parse_field};
 use crate::version::Version;
@@ -64,7 +64,7 @@ impl Raw {
         let paragraph = control::parse(&folder::read_text(&file)?)
             .into_iter()
             .next()
-            .unwrap_or_else(Paragraph::default);
+            .unwrap_or_default();
         let field = |name: &str| {
             paragraph.get(name).ok_or_else(|| Error::Deb {
                 deb: path.to_owned(),

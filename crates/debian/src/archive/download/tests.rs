@@ -143,7 +143,13 @@ fn a_damaged_file_is_fetched_anew() {
     }));
     let folder = tempfile::tempdir().unwrap();
     let wanted = file("pool/a.deb", &content());
-    let paths = run(&mirrors, &[wanted.clone()], folder.path(), &|_| {}).unwrap();
+    let paths = run(
+        &mirrors,
+        std::slice::from_ref(&wanted),
+        folder.path(),
+        &|_| {},
+    )
+    .unwrap();
     assert_eq!(fs::read(&paths[0]).unwrap(), content());
     assert_eq!(
         fs::read_dir(folder.path().join(&wanted.sha256))

@@ -70,7 +70,7 @@ in
       packages ? (_pkgs: [ ]),
     }:
     let
-      pkgs = debian.pkgs { inherit lock; };
+      pkgs = debian.packageSets lock { };
     in
     pkgs.mkShell {
       name = "flk";

@@ -1,27 +1,46 @@
 # The built-in channel: NixOS's modules as far as hosts use them, on Debian's packages.
 { flk, lib }:
 
+let
+  builder = import ./pkgs/builder.nix {
+    inherit flk;
+    system = "x86_64-linux";
+  };
+in
 rec {
-  # The package set. `lock` is the path of flk.lock, `config` what `nixpkgs.config` says.
-  pkgs =
+  # The package sets of the archive that `lock`, the path of flk.lock, pins: a function of `nixpkgs.config` and
+  # `nixpkgs.overlays`. The archive's index is read once for all of them, and the plain set is one for all hosts.
+  packageSets =
+    lock:
+    let
+      archive = import ./pkgs/archive.nix { inherit lib builder lock; };
+      set =
+        arguments:
+        import ./pkgs (
+          arguments
+          // {
+            inherit
+              lib
+              flk
+              builder
+              archive
+              ;
+          }
+        );
+      plain = set { };
+    in
     {
-      lock,
       config ? { },
       overlays ? [ ],
     }:
-    import ./pkgs {
-      inherit
-        flk
-        lib
-        lock
-        config
-        overlays
-        ;
-    };
+    if config == { } && overlays == [ ] then plain else set { inherit config overlays; };
 
   # nixpkgs' `lib.nixosSystem`.
   nixosSystem =
     { lock }:
+    let
+      pkgs = packageSets lock;
+    in
     {
       modules,
       system ? "x86_64-linux",
@@ -53,7 +72,7 @@ rec {
           modules = import ./modules/module-list.nix ++ [
             {
               _file = ./default.nix;
-              _module.args.channel = { inherit flk lock pkgs; };
+              _module.args.channel = { inherit pkgs; };
             }
           ]
           ++ modules;

@@ -12,7 +12,9 @@ rec {
     assertMsg (elem value valid) "${name} must be one of ${show valid}, but is: ${show value}";
   assertEachOneOf =
     name: values: valid:
-    assertMsg (all (value: elem value valid) values) "each element in ${name} must be one of ${show valid}, but is: ${show values}";
+    assertMsg (all (
+      value: elem value valid
+    ) values) "each element in ${name} must be one of ${show valid}, but is: ${show values}";
 
   # `value`, after the warnings, if all of `[ { assertion; message; } … ]` hold.
   checkAssertWarn =

@@ -74,19 +74,23 @@ rec {
       depth = length path;
       walk =
         index: value:
-        if index < depth && value ? ${elemAt path index} then walk (index + 1) value.${elemAt path index} else index;
+        if index < depth && value ? ${elemAt path index} then
+          walk (index + 1) value.${elemAt path index}
+        else
+          index;
     in
     lib.take (walk 0 set) path;
 
-  setAttrByPath =
-    path: value: lib.foldr (name: inner: { ${name} = inner; }) value path;
+  setAttrByPath = path: value: lib.foldr (name: inner: { ${name} = inner; }) value path;
 
-  getAttrFromPath =
-    path: attrByPath path (throw "cannot find attribute `${showAttrPath path}'");
+  getAttrFromPath = path: attrByPath path (throw "cannot find attribute `${showAttrPath path}'");
 
   showAttrPath =
     path:
-    if path == [ ] then "<root attribute path>" else lib.concatMapStringsSep "." lib.strings.escapeNixIdentifier path;
+    if path == [ ] then
+      "<root attribute path>"
+    else
+      lib.concatMapStringsSep "." lib.strings.escapeNixIdentifier path;
 
   # Applies `[ { path; update; } … ]` in order; a path that does not exist yet is created, its `update` gets an error as argument.
   updateManyAttrsByPath =
@@ -99,12 +103,18 @@ rec {
           nested = mapAttrs (
             name: list:
             apply (prefix ++ [ name ]) (value ? ${name}) value.${name} (
-              map (u: { path = tail u.path; inherit (u) update; }) list
+              map (u: {
+                path = tail u.path;
+                inherit (u) update;
+              }) list
             )
           ) below;
           base =
             if groups.wrong == [ ] then
-              if hasValue then value else throw "updateManyAttrsByPath: path `${showAttrPath prefix}' does not exist"
+              if hasValue then
+                value
+              else
+                throw "updateManyAttrsByPath: path `${showAttrPath prefix}' does not exist"
             else if !hasValue then
               nested
             else if isAttrs value then
@@ -123,7 +133,9 @@ rec {
   filterAttrs = keep: set: removeAttrs set (filter (name: !keep name set.${name}) (attrNames set));
   filterAttrsRecursive =
     keep: set:
-    mapAttrs (_: value: if isAttrs value then filterAttrsRecursive keep value else value) (filterAttrs keep set);
+    mapAttrs (_: value: if isAttrs value then filterAttrsRecursive keep value else value) (
+      filterAttrs keep set
+    );
   optionalAttrs = condition: set: if condition then set else { };
   collect =
     wanted: value:
@@ -155,7 +167,8 @@ rec {
   cartesianProduct =
     sets:
     foldl' (
-      products: name: concatMap (product: map (value: product // { ${name} = value; }) sets.${name}) products
+      products: name:
+      concatMap (product: map (value: product // { ${name} = value; }) sets.${name}) products
     ) [ { } ] (attrNames sets);
   cartesianProductOfSets = cartesianProduct;
   mapCartesianProduct = f: sets: map f (cartesianProduct sets);
@@ -193,7 +206,9 @@ rec {
           [ (f path value) ];
     in
     walk [ ] set;
-  foldlAttrs = f: start: set: foldl' (acc: name: f acc name set.${name}) start (attrNames set);
+  foldlAttrs =
+    f: start: set:
+    foldl' (acc: name: f acc name set.${name}) start (attrNames set);
   foldAttrs =
     f: start: sets:
     zipAttrsWith (_: values: lib.foldr f start values) sets;
@@ -243,14 +258,18 @@ rec {
         );
     in
     merge [ ] [ right left ];
-  recursiveUpdate = recursiveUpdateUntil (_: left: right: !(isAttrs left && isAttrs right));
+  recursiveUpdate = recursiveUpdateUntil (
+    _: left: right:
+    !(isAttrs left && isAttrs right)
+  );
   overrideExisting = old: new: mapAttrs (name: value: new.${name} or value) old;
   unionOfDisjoint =
     left: right:
     let
       common = attrNames (builtins.intersectAttrs left right);
       clash = mapAttrs (
-        name: _: throw "unionOfDisjoint: both sets have `${name}'; in common are: ${lib.concatStringsSep ", " common}"
+        name: _:
+        throw "unionOfDisjoint: both sets have `${name}'; in common are: ${lib.concatStringsSep ", " common}"
       ) (builtins.intersectAttrs left right);
     in
     left // right // clash;
@@ -286,7 +305,10 @@ rec {
 
   getOutput =
     output: package:
-    if !package ? outputSpecified || !package.outputSpecified then package.${output} or package.out or package else package;
+    if !package ? outputSpecified || !package.outputSpecified then
+      package.${output} or package.out or package
+    else
+      package;
   getFirstOutput =
     candidates: package:
     let
@@ -295,9 +317,17 @@ rec {
     if package.outputSpecified or false || present == [ ] then package else package.${head present};
   getBin = getOutput "bin";
   getLib = getOutput "lib";
-  getStatic = getFirstOutput [ "static" "lib" "out" ];
+  getStatic = getFirstOutput [
+    "static"
+    "lib"
+    "out"
+  ];
   getDev = getOutput "dev";
-  getInclude = getFirstOutput [ "include" "dev" "out" ];
+  getInclude = getFirstOutput [
+    "include"
+    "dev"
+    "out"
+  ];
   getMan = getOutput "man";
   chooseDevOutputs = map getDev;
   recurseIntoAttrs = set: set // { recurseForDerivations = true; };

@@ -36,7 +36,9 @@ rec {
           ];
     in
     concatLists (
-      lib.mapAttrsToList (name: value: if isList value then concatMap (render name) value else render name value) options
+      lib.mapAttrsToList (
+        name: value: if isList value then concatMap (render name) value else render name value
+      ) options
     );
   toCommandLineShell = format: options: lib.escapeShellArgs (toCommandLine format options);
 

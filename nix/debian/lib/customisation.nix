@@ -58,12 +58,17 @@ rec {
             overrideAttrs = g: after (package: package.overrideAttrs g);
           }
         else if isFunction result then
-          (if isAttrs result then result else lib.setFunctionArgs result (functionArgs result)) // { inherit override; }
+          (if isAttrs result then result else lib.setFunctionArgs result (functionArgs result))
+          // {
+            inherit override;
+          }
         else
           result;
     in
     if isAttrs f then
-      f // like call // lib.optionalAttrs (f ? override) { override = new: makeOverridable (f.override new); }
+      f
+      // like call
+      // lib.optionalAttrs (f ? override) { override = new: makeOverridable (f.override new); }
     else
       like call;
 
@@ -117,11 +122,14 @@ rec {
               outputSpecified = true;
             }
             // checked package.${name}
-            // lib.optionalAttrs (passthru ? overrideAttrs) { overrideAttrs = f: (passthru.overrideAttrs f).${name}; }
+            // lib.optionalAttrs (passthru ? overrideAttrs) {
+              overrideAttrs = f: (passthru.overrideAttrs f).${name};
+            }
           )
         ) names
       );
-      common = package // outputs // { all = map (name: outputs.${name}) names; } // passthru // checked package;
+      common =
+        package // outputs // { all = map (name: outputs.${name}) names; } // passthru // checked package;
     in
     common;
 

@@ -61,7 +61,11 @@ rec {
     tests:
     let
       chosen = tests.tests or [ ];
-      names = if chosen != [ ] then chosen else builtins.filter (name: substring 0 4 name == "test" && name != "tests") (attrNames tests);
+      names =
+        if chosen != [ ] then
+          chosen
+        else
+          builtins.filter (name: substring 0 4 name == "test" && name != "tests") (attrNames tests);
     in
     concatMap (
       name:

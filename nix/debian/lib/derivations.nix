@@ -16,7 +16,9 @@
         if !lib.isDerivation derivation then
           throw "lazyDerivation: input must be a derivation."
         else if derivation.outputs != outputs then
-          throw "lazyDerivation: ${derivation.name or "the derivation"} has the outputs ${toString derivation.outputs}, not ${toString outputs}"
+          throw "lazyDerivation: ${
+            derivation.name or "the derivation"
+          } has the outputs ${toString derivation.outputs}, not ${toString outputs}"
         else
           derivation;
     in

@@ -35,7 +35,12 @@ rec {
     folder:
     let
       entries = readDir folder;
-      below = name: if entries.${name} == "directory" then listFilesRecursive (folder + "/${name}") else [ (folder + "/${name}") ];
+      below =
+        name:
+        if entries.${name} == "directory" then
+          listFilesRecursive (folder + "/${name}")
+        else
+          [ (folder + "/${name}") ];
     in
     concatMap below (attrNames entries);
 

@@ -32,7 +32,12 @@ rec {
     sort
     tail
     ;
-  inherit (builtins) all any groupBy partition;
+  inherit (builtins)
+    all
+    any
+    groupBy
+    partition
+    ;
 
   # Making.
 
@@ -143,7 +148,10 @@ rec {
   hasPrefix = start: items: take (length start) items == start;
   removePrefix =
     start: items:
-    if hasPrefix start items then drop (length start) items else throw "lists.removePrefix: the list does not start so";
+    if hasPrefix start items then
+      drop (length start) items
+    else
+      throw "lists.removePrefix: the list does not start so";
   commonPrefixLength =
     a: b:
     let
@@ -165,7 +173,8 @@ rec {
     f: first: second:
     genList (n: f (elemAt first n) (elemAt second n)) (lib.min (length first) (length second));
   zipLists = zipListsWith (fst: snd: { inherit fst snd; });
-  crossLists = f: foldl' (functions: arguments: concatMap (g: builtins.map g arguments) functions) [ f ];
+  crossLists =
+    f: foldl' (functions: arguments: concatMap (g: builtins.map g arguments) functions) [ f ];
 
   # Order.
 
@@ -201,13 +210,19 @@ rec {
   naturalSort =
     items:
     let
-      key = text: builtins.map (part: if isList part then lib.toIntBase10 (head part) else part) (builtins.split "(0|[1-9][0-9]*)" text);
+      key =
+        text:
+        builtins.map (part: if isList part then lib.toIntBase10 (head part) else part) (
+          builtins.split "(0|[1-9][0-9]*)" text
+        );
       pairs = builtins.map (item: [
         (key item)
         item
       ]) items;
     in
-    builtins.map (pair: elemAt pair 1) (sort (a: b: compareLists lib.compare (head a) (head b) < 0) pairs);
+    builtins.map (pair: elemAt pair 1) (
+      sort (a: b: compareLists lib.compare (head a) (head b) < 0) pairs
+    );
 
   # Sets of values.
 

@@ -1,13 +1,20 @@
 # Packages' meta attributes, and the programs in packages.
 { lib }:
 let
-  inherit (builtins) any isString match typeOf;
+  inherit (builtins)
+    any
+    isString
+    match
+    typeOf
+    ;
 in
 rec {
   addMetaAttrs =
     additions: package:
     if package ? overrideAttrs then
-      package.overrideAttrs (old: { meta = old.meta or { } // additions; })
+      package.overrideAttrs (old: {
+        meta = old.meta or { } // additions;
+      })
     else
       package // { meta = package.meta or { } // additions; };
   dontDistribute = addMetaAttrs { hydraPlatforms = [ ]; };
@@ -22,7 +29,8 @@ rec {
       in
       "${parts.name}-${suffix}-${parts.version}"
     );
-  mapDerivationAttrset = f: builtins.mapAttrs (_: package: if lib.isDerivation package then f package else package);
+  mapDerivationAttrset =
+    f: builtins.mapAttrs (_: package: if lib.isDerivation package then f package else package);
 
   # Of two packages with one file, the one with the lower priority is taken.
   defaultPriority = 5;
@@ -64,8 +72,12 @@ rec {
   getExe = package: getExe' package (package.meta.mainProgram or (lib.getName package));
   getExe' =
     package: program:
-    assert lib.assertMsg (lib.isDerivation package) "getExe': expected a package, but got a ${typeOf package}";
-    assert lib.assertMsg (isString program) "getExe': the name of a program is a string, but got a ${typeOf program}";
-    assert lib.assertMsg (match ".*/.*" program == null) "getExe': `${program}' is a path; expected the name of a program only";
+    assert lib.assertMsg (lib.isDerivation package)
+      "getExe': expected a package, but got a ${typeOf package}";
+    assert lib.assertMsg (isString program)
+      "getExe': the name of a program is a string, but got a ${typeOf program}";
+    assert lib.assertMsg (
+      match ".*/.*" program == null
+    ) "getExe': `${program}' is a path; expected the name of a program only";
     "${lib.getBin package}/bin/${program}";
 }

@@ -43,7 +43,8 @@ rec {
           key = package.outPath;
           inherit package;
         }) (filter lib.isDerivation list);
-      propagated = package: package.propagatedBuildInputs or [ ] ++ package.propagatedNativeBuildInputs or [ ];
+      propagated =
+        package: package.propagatedBuildInputs or [ ] ++ package.propagatedNativeBuildInputs or [ ];
     in
     map (node: node.package) (genericClosure {
       startSet = nodes packages;

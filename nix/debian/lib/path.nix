@@ -15,13 +15,18 @@ let
 
   needPath =
     function: value:
-    if isPath value then value else throw "lib.path.${function}: expected a path, but got a ${typeOf value}";
+    if isPath value then
+      value
+    else
+      throw "lib.path.${function}: expected a path, but got a ${typeOf value}";
   needSubpath =
     function: value:
     if subpath.isValid value then
       value
     else
-      throw "lib.path.${function}: not a subpath, which is relative, not empty and without `..': ${lib.generators.toPretty { } value}";
+      throw "lib.path.${function}: not a subpath, which is relative, not empty and without `..': ${
+        lib.generators.toPretty { } value
+      }";
 
   # The names from the root to a path.
   namesOf = path: if path == dirOf path then [ ] else namesOf (dirOf path) ++ [ (baseNameOf path) ];
@@ -31,9 +36,15 @@ let
   subpath = {
     isValid =
       value:
-      isString value && value != "" && builtins.substring 0 1 value != "/" && match "(.*/)?\\.\\.(/.*)?" value == null;
+      isString value
+      && value != ""
+      && builtins.substring 0 1 value != "/"
+      && match "(.*/)?\\.\\.(/.*)?" value == null;
     components =
-      value: filter (part: isString part && part != "" && part != ".") (split "/+" (needSubpath "subpath.components" value));
+      value:
+      filter (part: isString part && part != "" && part != ".") (
+        split "/+" (needSubpath "subpath.components" value)
+      );
     normalise = value: join (subpath.components value);
     join = values: join (builtins.concatMap subpath.components values);
   };
@@ -42,9 +53,15 @@ in
   inherit subpath;
   append = path: below: needPath "append" path + "/${needSubpath "append" below}";
   hasPrefix =
-    prefix: path: lib.lists.hasPrefix (namesOf (needPath "hasPrefix" prefix)) (namesOf (needPath "hasPrefix" path));
+    prefix: path:
+    lib.lists.hasPrefix (namesOf (needPath "hasPrefix" prefix)) (namesOf (needPath "hasPrefix" path));
   removePrefix =
-    prefix: path: join (lib.lists.removePrefix (namesOf (needPath "removePrefix" prefix)) (namesOf (needPath "removePrefix" path)));
+    prefix: path:
+    join (
+      lib.lists.removePrefix (namesOf (needPath "removePrefix" prefix)) (
+        namesOf (needPath "removePrefix" path)
+      )
+    );
   splitRoot = path: {
     root = /.;
     subpath = join (namesOf (needPath "splitRoot" path));

@@ -89,13 +89,15 @@ rec {
     in
     cleanSourceWith {
       inherit src;
-      filter = path: _: any (pattern: match pattern (lib.removePrefix root (toString path)) != null) patterns;
+      filter =
+        path: _: any (pattern: match pattern (lib.removePrefix root (toString path)) != null) patterns;
     };
   sourceFilesBySuffices =
     src: suffixes:
     cleanSourceWith {
       inherit src;
-      filter = path: type: type == "directory" || any (suffix: lib.hasSuffix suffix (baseNameOf path)) suffixes;
+      filter =
+        path: type: type == "directory" || any (suffix: lib.hasSuffix suffix (baseNameOf path)) suffixes;
     };
 
   revOrTag =

@@ -51,7 +51,8 @@ rec {
     let
       name = if builtins.isAttrs system then system.system or system.config else system;
     in
-    known.${name} or (throw "lib.systems: the built-in channel is for ${toString doubles.all}, not for ${name}");
+    known.${name}
+      or (throw "lib.systems: the built-in channel is for ${toString doubles.all}, not for ${name}");
   equals = a: b: a.system == b.system;
   supported.tier1 = doubles.all;
   flakeExposed = doubles.all;

@@ -45,7 +45,13 @@ let
   ];
 in
 rec {
-  inherit bitAnd bitOr bitXor isFloat isInt;
+  inherit
+    bitAnd
+    bitOr
+    bitXor
+    isFloat
+    isInt
+    ;
   inherit (builtins)
     add
     ceil
@@ -64,7 +70,9 @@ rec {
 
   id = x: x;
   const = x: _: x;
-  flip = f: a: b: f b a;
+  flip =
+    f: a: b:
+    f b a;
   pipe = foldl' (value: f: f value);
   concat = left: right: left ++ right;
   "or" = x: y: x || y;
@@ -114,7 +122,8 @@ rec {
     assert isInt number && number >= 0;
     digits number;
 
-  toHexString = number: builtins.concatStringsSep "" (map (elemAt hexDigits) (toBaseDigits 16 number));
+  toHexString =
+    number: builtins.concatStringsSep "" (map (elemAt hexDigits) (toBaseDigits 16 number));
 
   # Reads hexadecimal digits, with or without a leading "0x".
   fromHexString =
@@ -136,7 +145,13 @@ rec {
 
   warn =
     message:
-    if elem (getEnv "NIX_ABORT_ON_WARN") [ "1" "true" "yes" ] then
+    if
+      elem (getEnv "NIX_ABORT_ON_WARN") [
+        "1"
+        "true"
+        "yes"
+      ]
+    then
       trace "warning: ${message}" (abort "NIX_ABORT_ON_WARN is set, and this was a warning: ${message}")
     else
       trace "warning: ${message}";
@@ -153,8 +168,9 @@ rec {
     let
       unexpected = filter (x: !elem x valid) given;
     in
-    throwIfNot (unexpected == [ ])
-      "${what}: ${toString unexpected} unexpected; valid ones: ${toString valid}";
+    throwIfNot (
+      unexpected == [ ]
+    ) "${what}: ${toString unexpected} unexpected; valid ones: ${toString valid}";
 
   # Where this runs.
 
@@ -178,7 +194,11 @@ rec {
   isFunction = f: builtins.isFunction f || (f ? __functor && isFunction (f.__functor f));
 
   functionArgs =
-    f: if f ? __functor then f.__functionArgs or (functionArgs (f.__functor f)) else builtins.functionArgs f;
+    f:
+    if f ? __functor then
+      f.__functionArgs or (functionArgs (f.__functor f))
+    else
+      builtins.functionArgs f;
 
   setFunctionArgs = f: arguments: {
     __functor = _: f;

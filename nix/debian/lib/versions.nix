@@ -16,5 +16,6 @@ rec {
     let
       number = builtins.head (lib.splitString "-" version);
     in
-    concatStringsSep "." (lib.take count (splitVersion number ++ lib.replicate count "0")) + lib.removePrefix number version;
+    concatStringsSep "." (lib.take count (splitVersion number ++ lib.replicate count "0"))
+    + lib.removePrefix number version;
 }

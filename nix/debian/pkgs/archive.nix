@@ -51,16 +51,16 @@ let
     }) pin.archives;
   };
 
+  # Bound once: Nix before 2.21 would parse the index anew for each name of an `inherit (…)`.
+  content = builtins.fromJSON (builtins.unsafeDiscardStringContext (builtins.readFile index));
+
   storeName = lib.stringAsChars (c: if builtins.match "[A-Za-z0-9+._?=-]" c == null then "-" else c);
 in
 {
   inherit pin index;
 
   # name → { version, mirror, path, size, sha256, depends, … }, and virtual name → names.
-  inherit (builtins.fromJSON (builtins.unsafeDiscardStringContext (builtins.readFile index)))
-    packages
-    provides
-    ;
+  inherit (content) packages provides;
 
   # A package's `.deb`.
   deb =

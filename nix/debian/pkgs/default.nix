@@ -1,18 +1,15 @@
 # The package set: Debian's packages by their own names, nixpkgs' names for the usual ones, and nixpkgs' builders.
 {
-  flk,
   lib,
-  lock,
-  config,
-  overlays,
+  flk,
+  builder,
+  archive,
+  config ? { },
+  overlays ? [ ],
 }:
 
 let
   system = "x86_64-linux";
-  builder = import ./builder.nix { inherit flk system; };
-  archive = import ./archive.nix {
-    inherit lib builder lock;
-  };
   debian = import ./debian.nix {
     inherit
       lib

@@ -33,7 +33,10 @@ let
     let
       parts = lib.splitString "." name;
     in
-    if lib.hasInfix "\"" name || length parts == 1 then name else "${head parts} \"${concatStringsSep "." (tail parts)}\"";
+    if lib.hasInfix "\"" name || length parts == 1 then
+      name
+    else
+      "${head parts} \"${concatStringsSep "." (tail parts)}\"";
 
   gitValue =
     value:
@@ -48,7 +51,9 @@ let
   gitSections =
     config:
     let
-      nested = builtins.filter (name: isGroup config.${name} && any isGroup (attrValues config.${name})) (attrNames config);
+      nested = builtins.filter (name: isGroup config.${name} && any isGroup (attrValues config.${name})) (
+        attrNames config
+      );
       flatten =
         path: value:
         if isGroup value then
@@ -65,7 +70,10 @@ rec {
     value:
     let
       unsupported =
-        what: abort "generators.mkValueStringDefault: ${what} not supported: ${lib.generators.toPretty { } value}";
+        what:
+        abort "generators.mkValueStringDefault: ${what} not supported: ${
+          lib.generators.toPretty { } value
+        }";
     in
     if isInt value || lib.isDerivation value then
       toString value
@@ -104,7 +112,11 @@ rec {
     let
       line = key: value: "${indent}${mkKeyValue key value}\n";
       lines =
-        key: value: if listsAsDuplicateKeys && isList value then concatStrings (map (line key) value) else line key value;
+        key: value:
+        if listsAsDuplicateKeys && isList value then
+          concatStrings (map (line key) value)
+        else
+          line key value;
     in
     config: concatStrings (mapAttrsToList lines config);
 
@@ -116,7 +128,8 @@ rec {
     }:
     let
       section =
-        name: config: "[${mkSectionName name}]\n${toKeyValue { inherit mkKeyValue listsAsDuplicateKeys; } config}";
+        name: config:
+        "[${mkSectionName name}]\n${toKeyValue { inherit mkKeyValue listsAsDuplicateKeys; } config}";
     in
     sections: concatStringsSep "\n" (mapAttrsToList section sections);
 
@@ -131,9 +144,8 @@ rec {
       globalSection,
       sections ? { },
     }:
-    lib.optionalString (globalSection != { }) "${
-      toKeyValue { inherit mkKeyValue listsAsDuplicateKeys; } globalSection
-    }\n"
+    lib.optionalString (globalSection != { })
+      "${toKeyValue { inherit mkKeyValue listsAsDuplicateKeys; } globalSection}\n"
     + toINI options sections;
 
   toGitINI =

@@ -47,8 +47,11 @@ rec {
           asBindings = false;
         }
       );
-      table = items: if items == [ ] then "{}" else "{${begin}${concatStringsSep ",${begin}" items}${end}}";
-      badNames = filter (name: match "[[:alpha:]_][[:alnum:]_]*(\\.[[:alpha:]_][[:alnum:]_]*)*" name == null) (attrNames value);
+      table =
+        items: if items == [ ] then "{}" else "{${begin}${concatStringsSep ",${begin}" items}${end}}";
+      badNames = filter (
+        name: match "[[:alpha:]_][[:alnum:]_]*(\\.[[:alpha:]_][[:alnum:]_]*)*" name == null
+      ) (attrNames value);
     in
     if asBindings then
       assert lib.assertMsg (badNames == [ ]) "Bad Lua var names: ${lib.generators.toPretty { } badNames}";
@@ -95,7 +98,9 @@ rec {
         else if isAttrs value then
           let
             shown = lib.filterAttrs (name: item: name != "_module" && item != null) value;
-            pairs = mapAttrsToList (name: item: "\t${indent}<key>${text name}</key>\n${show "\t${indent}" item}") shown;
+            pairs = mapAttrsToList (
+              name: item: "\t${indent}<key>${text name}</key>\n${show "\t${indent}" item}"
+            ) shown;
           in
           group indent "dict" [ (concatStringsSep "\n" pairs) ]
         else

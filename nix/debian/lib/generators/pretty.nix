@@ -28,7 +28,9 @@ let
   showFunction =
     f:
     let
-      arguments = lib.mapAttrsToList (name: optional: if optional then "${name}?" else name) (lib.functionArgs f);
+      arguments = lib.mapAttrsToList (name: optional: if optional then "${name}?" else name) (
+        lib.functionArgs f
+      );
     in
     if arguments == [ ] then "<function>" else "<function, args: {${concatStringsSep ", " arguments}}>";
 
@@ -45,7 +47,9 @@ let
       last = lib.last indented;
     in
     if multiline && length lines > 1 then
-      "''${newline}${concatStringsSep newline (lib.init indented)}${if last == "" then end else newline + last}''"
+      "''${newline}${concatStringsSep newline (lib.init indented)}${
+        if last == "" then end else newline + last
+      }''"
     else
       "\"${concatStringsSep "\\n" quoted}\"";
 in
@@ -96,9 +100,7 @@ in
           inner = show "${indent}  ";
           attribute =
             name: value:
-            "${escapeNixIdentifier name} = ${
-              builtins.addErrorContext "while evaluating an attribute `${name}'" (inner value)
-            };";
+            "${escapeNixIdentifier name} = ${builtins.addErrorContext "while evaluating an attribute `${name}'" (inner value)};";
         in
         if isInt value then
           toString value

@@ -9,8 +9,7 @@ rec {
   # Definitions of one option, for another.
   mkAliasDefinitions = mkAliasAndWrapDefinitions lib.id;
   mkAliasAndWrapDefinitions =
-    wrap: option:
-    lib.mkIf option.isDefined (wrap (lib.mkMerge option.definitions));
+    wrap: option: lib.mkIf option.isDefined (wrap (lib.mkMerge option.definitions));
   mkAliasAndWrapDefsWithPriority =
     wrap: option:
     let
@@ -33,7 +32,9 @@ rec {
     {
       options = lib.setAttrByPath path (mkOption {
         visible = false;
-        apply = _: throw "The option `${showOption path}' can no longer be used since it's been removed. ${instructions}";
+        apply =
+          _:
+          throw "The option `${showOption path}' can no longer be used since it's been removed. ${instructions}";
       });
       config.assertions = [
         {
@@ -135,14 +136,18 @@ rec {
         mkOption {
           inherit visible;
           description = "Alias of {option}`${showOption to}`.";
-          apply = _: use (lib.attrByPath to (abort "Renaming error: option `${showOption to}' does not exist.") config);
+          apply =
+            _:
+            use (lib.attrByPath to (abort "Renaming error: option `${showOption to}' does not exist.") config);
         }
         // lib.optionalAttrs (type != null) { inherit type; }
       );
       config = lib.mkIf condition (
         lib.mkMerge [
           (lib.optionalAttrs (options ? warnings) {
-            warnings = lib.optional (warn && old.isDefined) "The option `${showOption from}' defined in ${showFiles old.files} has been renamed to `${showOption to}'.";
+            warnings =
+              lib.optional (warn && old.isDefined)
+                "The option `${showOption from}' defined in ${showFiles old.files} has been renamed to `${showOption to}'.";
           })
           (forward (lib.setAttrByPath to) old)
         ]

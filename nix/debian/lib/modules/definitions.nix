@@ -20,24 +20,38 @@ let
     ;
   inherit (lib.options) showOption;
 
-  priorityOf = definition: if definition.value._type or null == "override" then definition.value.priority else defaultOverridePriority;
+  priorityOf =
+    definition:
+    if definition.value._type or null == "override" then
+      definition.value.priority
+    else
+      defaultOverridePriority;
   withoutPriority =
     definition:
-    if definition.value._type or null == "override" then definition // { value = definition.value.content; } else definition;
+    if definition.value._type or null == "override" then
+      definition // { value = definition.value.content; }
+    else
+      definition;
   isPlain = definition: !(isAttrs definition.value && definition.value ? _type);
 
   discharge =
     definition:
-    map (
-      value:
-      if value._type or null == "definition" then
-        value
-      else
-        {
-          inherit (definition) file;
-          inherit value;
-        }
-    ) (builtins.addErrorContext "while evaluating definitions from `${definition.file}':" (dischargeProperties definition.value));
+    map
+      (
+        value:
+        if value._type or null == "definition" then
+          value
+        else
+          {
+            inherit (definition) file;
+            inherit value;
+          }
+      )
+      (
+        builtins.addErrorContext "while evaluating definitions from `${definition.file}':" (
+          dischargeProperties definition.value
+        )
+      );
 in
 rec {
   # Keeps the definitions of the strongest priority: `{ values; highestPrio; }`.
@@ -50,10 +64,14 @@ rec {
       }
     else
       let
-        highestPrio = foldl' (highest: definition: lib.min (priorityOf definition) highest) 9999 definitions;
+        highestPrio = foldl' (
+          highest: definition: lib.min (priorityOf definition) highest
+        ) 9999 definitions;
       in
       {
-        values = map withoutPriority (filter (definition: priorityOf definition == highestPrio) definitions);
+        values = map withoutPriority (
+          filter (definition: priorityOf definition == highestPrio) definitions
+        );
         inherit highestPrio;
       };
   filterOverrides = definitions: (filterOverrides' definitions).values;
@@ -133,7 +151,11 @@ rec {
         else
           mergeDefinitions loc option.type withDefault;
       value = if option ? apply then option.apply merged.mergedValue else merged.mergedValue;
-      final = if option.type.deprecationMessage == null then option else lib.warn (messages.deprecated loc option) option;
+      final =
+        if option.type.deprecationMessage == null then
+          option
+        else
+          lib.warn (messages.deprecated loc option) option;
     in
     final
     // {

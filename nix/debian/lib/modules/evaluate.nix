@@ -111,7 +111,9 @@ rec {
         if _module.freeformType == null then
           merged.config
         else
-          lib.recursiveUpdate (lib.modules.freeformConfig prefix _module.freeformType merged.unmatched) merged.config;
+          lib.recursiveUpdate (lib.modules.freeformConfig prefix _module.freeformType
+            merged.unmatched
+          ) merged.config;
 
       unknown =
         if !_module.check || _module.freeformType != null || merged.unmatched == [ ] then

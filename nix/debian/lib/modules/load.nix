@@ -51,19 +51,23 @@ let
       else if kind == "if" || kind == "override" || kind == "merge" then
         load class args fallbackFile fallbackKey { config = module; }
       else
-        throw (messages.notAModule {
-          inherit kind;
-          file = fallbackFile;
-          prefix = args._prefix;
-        })
+        throw (
+          messages.notAModule {
+            inherit kind;
+            file = fallbackFile;
+            prefix = args._prefix;
+          }
+        )
     else if isList module then
       throw (messages.nestedImports fallbackFile module)
     else if !isStringLike module then
-      throw (messages.notAModule {
-        kind = typeOf module;
-        file = fallbackFile;
-        prefix = args._prefix;
-      })
+      throw (
+        messages.notAModule {
+          kind = typeOf module;
+          file = fallbackFile;
+          prefix = args._prefix;
+        }
+      )
     else
       let
         path = toString module;
@@ -121,14 +125,12 @@ in
         node: map (disabledKey modulesPath node.module._file) node.module.disabledModules
       ) everything;
       enabled = filter (node: !elem node.key disabled);
-      graph =
-        node:
-        {
-          inherit (node) key;
-          file = node.module._file;
-          disabled = elem node.key disabled;
-          imports = map graph node.imports;
-        };
+      graph = node: {
+        inherit (node) key;
+        file = node.module._file;
+        disabled = elem node.key disabled;
+        imports = map graph node.imports;
+      };
     in
     {
       modules = map (node: node.module) (
@@ -198,9 +200,10 @@ in
       fromConfig =
         name: _:
         addErrorContext "while evaluating the module argument `${name}' in \"${key}\":" (
-          args.${name} or (addErrorContext "noting that argument `${name}' is no special one, so querying `_module.args', requiring `config'" (
-            args.config._module.args.${name} or (throw (messages.missingArgument key name))
-          ))
+          args.${name} or (addErrorContext
+            "noting that argument `${name}' is no special one, so querying `_module.args', requiring `config'"
+            (args.config._module.args.${name} or (throw (messages.missingArgument key name)))
+          )
         );
     in
     f (args // mapAttrs fromConfig (lib.functionArgs f));

@@ -91,20 +91,31 @@ in
           ) declared;
         in
         if options == [ ] then
-          mergeLevel loc declared (concatMap (source: pushDown source.file source.wrap source.attributes.${name}) own)
+          mergeLevel loc declared (
+            concatMap (source: pushDown source.file source.wrap source.attributes.${name}) own
+          )
         else
           let
-            option = evalOptionValue loc (fixupOptionType loc (
-              if length options == length declared then
-                mergeOptionDecls loc declared
-              else if all isSubmodule options then
-                mergeOptionDecls loc (map groupAsOption declared)
-              else
-                throw (messages.nestedOptions loc (head options) (filter (declaration: !isOption declaration.options) declared))
-            )) (map (source: {
-              inherit (source) file;
-              value = source.wrap source.attributes.${name};
-            }) own);
+            option =
+              evalOptionValue loc
+                (fixupOptionType loc (
+                  if length options == length declared then
+                    mergeOptionDecls loc declared
+                  else if all isSubmodule options then
+                    mergeOptionDecls loc (map groupAsOption declared)
+                  else
+                    throw (
+                      messages.nestedOptions loc (head options) (
+                        filter (declaration: !isOption declaration.options) declared
+                      )
+                    )
+                ))
+                (
+                  map (source: {
+                    inherit (source) file;
+                    value = source.wrap source.attributes.${name};
+                  }) own
+                );
           in
           {
             options = option;
@@ -121,59 +132,70 @@ in
         if sources == [ ] then
           [ ]
         else
-          concatLists (lib.mapAttrsToList (name: map (source: { inherit name source; path = prefix ++ [ name ]; })) undeclared)
+          concatLists (
+            lib.mapAttrsToList (
+              name:
+              map (source: {
+                inherit name source;
+                path = prefix ++ [ name ];
+              })
+            ) undeclared
+          )
           ++ concatMap (result: result.unmatched) (attrValues merged);
     };
 
   # One option of all its declarations. Types may merge, what else a declaration says may be said once.
   mergeOptionDecls =
     loc: declarations:
-    foldl' (
-      merged: declaration:
-      let
-        option = declaration.options;
-        both = attribute: option ? ${attribute} && merged ? ${attribute};
-        type = merged.type.typeMerge option.type.functor;
-        subModules = option.type.getSubModules or null;
-      in
-      if
-        both "default"
-        || both "example"
-        || both "description"
-        || both "apply"
-        || (both "type" && type == null)
-      then
-        throw (messages.declaredTwice loc declaration._file merged.declarations)
-      else
-        option
-        // merged
-        // {
-          declarations = merged.declarations ++ [ declaration._file ];
-          declarationPositions = merged.declarationPositions ++ [
-            (
-              if declaration.pos != null then
-                declaration.pos
+    foldl'
+      (
+        merged: declaration:
+        let
+          option = declaration.options;
+          both = attribute: option ? ${attribute} && merged ? ${attribute};
+          type = merged.type.typeMerge option.type.functor;
+          subModules = option.type.getSubModules or null;
+        in
+        if
+          both "default"
+          || both "example"
+          || both "description"
+          || both "apply"
+          || (both "type" && type == null)
+        then
+          throw (messages.declaredTwice loc declaration._file merged.declarations)
+        else
+          option
+          // merged
+          // {
+            declarations = merged.declarations ++ [ declaration._file ];
+            declarationPositions = merged.declarationPositions ++ [
+              (
+                if declaration.pos != null then
+                  declaration.pos
+                else
+                  {
+                    file = declaration._file;
+                    line = null;
+                    column = null;
+                  }
+              )
+            ];
+            options =
+              if subModules == null then
+                merged.options
               else
-                {
-                  file = declaration._file;
-                  line = null;
-                  column = null;
-                }
-            )
-          ];
-          options =
-            if subModules == null then
-              merged.options
-            else
-              map (setDefaultModuleLocation declaration._file) subModules ++ merged.options;
-        }
-        // (if both "type" then { inherit type; } else { })
-    ) {
-      inherit loc;
-      declarations = [ ];
-      declarationPositions = [ ];
-      options = [ ];
-    } declarations;
+                map (setDefaultModuleLocation declaration._file) subModules ++ merged.options;
+          }
+          // (if both "type" then { inherit type; } else { })
+      )
+      {
+        inherit loc;
+        declarations = [ ];
+        declarationPositions = [ ];
+        options = [ ];
+      }
+      declarations;
 
   # Gives the type the submodules of all declarations.
   fixupOptionType =

@@ -23,7 +23,9 @@ in
 {
   # About an option's definitions.
 
-  undefined = loc: "The option `${showOption loc}' was accessed but has no value defined. Try setting the option.";
+  undefined =
+    loc:
+    "The option `${showOption loc}' was accessed but has no value defined. Try setting the option.";
 
   wrongType =
     loc: type: definitions:
@@ -104,7 +106,8 @@ in
       ++ sort builtins.lessThan below
     );
 
-  renamed = from: to: "Obsolete option `${showOption from}' is used. It was renamed to `${showOption to}'.";
+  renamed =
+    from: to: "Obsolete option `${showOption from}' is used. It was renamed to `${showOption to}'.";
 
   # About modules.
 

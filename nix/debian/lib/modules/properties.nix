@@ -65,7 +65,10 @@ rec {
     value:
     map (
       source:
-      if isAttrs source.attributes then builtins.mapAttrs (_: source.wrap) source.attributes else source.attributes
+      if isAttrs source.attributes then
+        builtins.mapAttrs (_: source.wrap) source.attributes
+      else
+        source.attributes
     ) (pushDown lib.unknownModule lib.id value);
 
   # The values that remain of a definition under its conditions.

@@ -29,7 +29,11 @@ let
     substring 0 400 (substring (position.column - 1) (-1) (lib.concatStringsSep "\n" lines));
 
   unquote = text: lib.removePrefix "\"" (lib.removeSuffix "\"" text);
-  namesOf = text: map unquote (concatMap (part: if isList part then [ (head part) ] else [ ]) (split "(${name})" text));
+  namesOf =
+    text:
+    map unquote (
+      concatMap (part: if isList part then [ (head part) ] else [ ]) (split "(${name})" text)
+    );
 in
 rec {
   # Whether the binding at `position`, of the last name of `path`, has a value that is written out as a set: by braces, or

@@ -41,7 +41,9 @@ let
       position = positionOf source.attributes name;
       value = source.attributes.${name};
       sources = pushDown source.file source.wrap value;
-      isGroup = attributes: isAttrs attributes && attributes != { } && !(attributes ? _type) && !lib.isDerivation attributes;
+      isGroup =
+        attributes:
+        isAttrs attributes && attributes != { } && !(attributes ? _type) && !lib.isDerivation attributes;
       below = concatMap (
         inner:
         map (name: {
@@ -103,7 +105,8 @@ rec {
         found: node: rest:
         let
           name = head rest;
-          near = if node ? ${name} then name else lib.strings.nearest name (lib.remove "_module" (attrNames node));
+          near =
+            if node ? ${name} then name else lib.strings.nearest name (lib.remove "_module" (attrNames node));
         in
         if rest == [ ] || isOption node then
           found
@@ -131,7 +134,9 @@ rec {
     concatMap (
       option:
       let
-        found = builtins.tryEval (lib.types.findUnknown option.type option.loc option.definitionsWithLocations);
+        found = builtins.tryEval (
+          lib.types.findUnknown option.type option.loc option.definitionsWithLocations
+        );
       in
       if found.success then found.value else [ ]
     ) (lib.collect isOption options);
@@ -150,7 +155,12 @@ rec {
     in
     lib.concatStringsSep "\n" (
       [
-        (if count == 1 then "An option that is set does not exist:" else "${toString count} options that are set do not exist:")
+        (
+          if count == 1 then
+            "An option that is set does not exist:"
+          else
+            "${toString count} options that are set do not exist:"
+        )
       ]
       ++ map showUnknownOption unknown
       ++ lib.optional nothingDeclared (

@@ -50,7 +50,8 @@ rec {
       {
         type = if nullable then lib.types.nullOr lib.types.package else lib.types.package;
         description =
-          "The ${shownName} package to use." + lib.optionalString (extraDescription != "") " ${extraDescription}";
+          "The ${shownName} package to use."
+          + lib.optionalString (extraDescription != "") " ${extraDescription}";
       }
       // (
         if default != null then
@@ -62,7 +63,8 @@ rec {
           lib.optionalAttrs nullable { default = null; }
       )
       // lib.optionalAttrs (example != null) {
-        example = if isList example then inPackages (lib.showAttrPath example) else lib.literalExpression example;
+        example =
+          if isList example then inPackages (lib.showAttrPath example) else lib.literalExpression example;
       }
     );
 

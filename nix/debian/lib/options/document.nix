@@ -64,7 +64,8 @@ rec {
 
   # All options below a set of options, one entry each, those of submodules included.
   optionAttrSetToDocList = optionAttrSetToDocList' [ ];
-  optionAttrSetToDocList' = _: options: builtins.concatMap documentOption (lib.collect lib.isOption options);
+  optionAttrSetToDocList' =
+    _: options: builtins.concatMap documentOption (lib.collect lib.isOption options);
 
   documentOption =
     option:

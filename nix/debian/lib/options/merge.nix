@@ -31,7 +31,10 @@ rec {
     if length values == 1 then
       head values
     else if all lib.isFunction values then
-      argument: mergeDefaultOption loc (map (definition: definition // { value = definition.value argument; }) definitions)
+      argument:
+      mergeDefaultOption loc (
+        map (definition: definition // { value = definition.value argument; }) definitions
+      )
     else if all isList values then
       concatLists values
     else if all isAttrs values then
@@ -68,10 +71,12 @@ rec {
         if definition.value == first.value then
           accepted
         else
-          throw (messages.conflicting loc [
-            first
-            definition
-          ]);
+          throw (
+            messages.conflicting loc [
+              first
+              definition
+            ]
+          );
     in
     if length definitions == 1 then first.value else foldl' check first.value (tail definitions);
 }

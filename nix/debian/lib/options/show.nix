@@ -35,10 +35,13 @@ in
   unknownModule = "<unknown-file>";
 
   showOption = lib.concatMapStringsSep "." (
-    part: if part == "*" || match "<.*>" part != null then part else lib.strings.escapeNixIdentifier part
+    part:
+    if part == "*" || match "<.*>" part != null then part else lib.strings.escapeNixIdentifier part
   );
   showFiles = files: concatStringsSep " and " (map (file: "`${file}'") files);
-  showDefs = lib.concatMapStrings (definition: "\n- In `${definition.file}'${showValue definition.value}");
+  showDefs = lib.concatMapStrings (
+    definition: "\n- In `${definition.file}'${showValue definition.value}"
+  );
   showOptionWithDefLocs = option: ''
     ${lib.showOption option.loc}, with values defined in:
     ${concatStringsSep "\n" (map (file: "  - ${file}") option.files)}

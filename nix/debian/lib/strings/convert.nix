@@ -70,9 +70,15 @@ rec {
 
   versionOlder = a: b: compareVersions b a == 1;
   versionAtLeast = a: b: !versionOlder a b;
-  getName = value: if isString value then (parseDrvName value).name else value.pname or (parseDrvName value.name).name;
+  getName =
+    value:
+    if isString value then (parseDrvName value).name else value.pname or (parseDrvName value.name).name;
   getVersion =
-    value: if isString value then (parseDrvName value).version else value.version or (parseDrvName value.name).version;
+    value:
+    if isString value then
+      (parseDrvName value).version
+    else
+      value.version or (parseDrvName value.name).version;
   nameFromURL =
     url: separator:
     let

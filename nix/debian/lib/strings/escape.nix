@@ -37,9 +37,13 @@ rec {
 
   # Puts a backslash before each of the given strings.
   escape = special: replaceStrings special (map (text: "\\${text}") special);
-  escapeC = special: replaceStrings special (map (text: "\\x${lib.toLower (hexByte (charToInt text))}") special);
+  escapeC =
+    special:
+    replaceStrings special (map (text: "\\x${lib.toLower (hexByte (charToInt text))}") special);
   escapeRegex = escape (stringToCharacters "\\[{()^$?*+|.");
-  escapeURL = replaceStrings (attrNames reserved) (map (code: "%${hexByte code}") (attrValues reserved));
+  escapeURL = replaceStrings (attrNames reserved) (
+    map (code: "%${hexByte code}") (attrValues reserved)
+  );
   escapeXML = replaceStrings [ "\"" "'" "<" ">" "&" ] [ "&quot;" "&apos;" "&lt;" "&gt;" "&amp;" ];
 
   # One word for a POSIX shell, quoted only if need be.
@@ -48,7 +52,10 @@ rec {
     let
       text = toString value;
     in
-    if match "[[:alnum:],._+:@%/-]+" text != null then text else "'${replaceStrings [ "'" ] [ "'\\''" ] text}'";
+    if match "[[:alnum:],._+:@%/-]+" text != null then
+      text
+    else
+      "'${replaceStrings [ "'" ] [ "'\\''" ] text}'";
   escapeShellArgs = lib.concatMapStringsSep " " escapeShellArg;
 
   # A variable assignment for bash: lists become arrays, sets associative arrays.
@@ -70,13 +77,18 @@ rec {
   escapeNixString = text: escape [ "$" ] (toJSON text);
   escapeNixIdentifier =
     name:
-    if match "[a-zA-Z_][a-zA-Z0-9_'-]*" name != null && !elem name nixKeywords then name else escapeNixString name;
+    if match "[a-zA-Z_][a-zA-Z0-9_'-]*" name != null && !elem name nixKeywords then
+      name
+    else
+      escapeNixString name;
 
   # The name that systemd gives to a path, as by systemd-escape --path.
   escapeSystemdPath =
     path:
     let
-      trimmed = concatStringsSep "/" (builtins.filter (part: part != "") (lib.splitString "/" (toString path)));
+      trimmed = concatStringsSep "/" (
+        builtins.filter (part: part != "") (lib.splitString "/" (toString path))
+      );
       kept = stringToCharacters "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.";
       special = removeAttrs codes (kept ++ [ "/" ]);
       escaped = replaceStrings ([ "/" ] ++ attrNames special) (

@@ -23,7 +23,9 @@ rec {
     );
 
   # "/a/bin:/b/bin" of "bin" and [ "/a" "/b" ].
-  makeSearchPath = folder: paths: concatStringsSep ":" (map (path: path + "/${folder}") (filter (path: path != null) paths));
+  makeSearchPath =
+    folder: paths:
+    concatStringsSep ":" (map (path: path + "/${folder}") (filter (path: path != null) paths));
   makeSearchPathOutput =
     output: folder: packages:
     makeSearchPath folder (map (lib.getOutput output) packages);

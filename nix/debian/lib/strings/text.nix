@@ -19,7 +19,10 @@ let
   # The affix functions take strings: a path value would be copied to the store and never match.
   needString =
     function: affix:
-    if isPath affix then throw "strings.${function}: `${toString affix}' is a path value, a string is needed" else affix;
+    if isPath affix then
+      throw "strings.${function}: `${toString affix}' is a path value, a string is needed"
+    else
+      affix;
 in
 rec {
   inherit (builtins)
@@ -73,7 +76,9 @@ rec {
   splitString =
     separator: text:
     map (addContextFrom text) (
-      builtins.filter isString (builtins.split (lib.strings.escapeRegex (toString separator)) (toString text))
+      builtins.filter isString (
+        builtins.split (lib.strings.escapeRegex (toString separator)) (toString text)
+      )
     );
 
   # `splits previous current` says whether to cut before a character, which is kept if `keep` says so.
@@ -130,7 +135,11 @@ rec {
     in
     if parts == null then "" else head parts;
   removePrefix =
-    prefix: text: if hasPrefix (needString "removePrefix" prefix) text then substring (stringLength prefix) (-1) text else text;
+    prefix: text:
+    if hasPrefix (needString "removePrefix" prefix) text then
+      substring (stringLength prefix) (-1) text
+    else
+      text;
   removeSuffix =
     suffix: text:
     if hasSuffix (needString "removeSuffix" suffix) text then
@@ -200,8 +209,9 @@ rec {
     let
       missing = width - stringLength text;
     in
-    assert lib.assertMsg (missing >= 0)
-      "fixedWidthString: `${text}' is longer than the wanted ${toString width} characters";
+    assert lib.assertMsg (
+      missing >= 0
+    ) "fixedWidthString: `${text}' is longer than the wanted ${toString width} characters";
     if missing == 0 then
       text
     else if lib.mod missing (stringLength filler) != 0 then
@@ -210,8 +220,11 @@ rec {
       replicate (missing / stringLength filler) filler + text;
   fixedWidthNumber = width: number: fixedWidthString width "0" (toString number);
 
-  commonPrefixLength = a: b: lib.lists.commonPrefixLength (stringToCharacters a) (stringToCharacters b);
+  commonPrefixLength =
+    a: b: lib.lists.commonPrefixLength (stringToCharacters a) (stringToCharacters b);
   commonSuffixLength =
     a: b:
-    lib.lists.commonPrefixLength (lib.reverseList (stringToCharacters a)) (lib.reverseList (stringToCharacters b));
+    lib.lists.commonPrefixLength (lib.reverseList (stringToCharacters a)) (
+      lib.reverseList (stringToCharacters b)
+    );
 }

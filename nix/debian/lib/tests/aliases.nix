@@ -5,7 +5,12 @@
   fails,
 }:
 let
-  inherit (lib) mkDefault mkForce mkOption types;
+  inherit (lib)
+    mkDefault
+    mkForce
+    mkOption
+    types
+    ;
 
   strings = mkOption {
     type = types.listOf types.str;
@@ -31,35 +36,162 @@ let
 in
 {
   renamed = [
-    (is (config [ renamed { old = 3; } ]).new 3)
-    (is (config [ renamed { old = mkDefault 3; } { new = 4; } ]).new 4)
-    (is (config [ renamed { old = mkForce 3; } { new = 4; } ]).new 3)
-    (is (config [ renamed (inFile { old = 3; }) ]).warnings [
-      "The option `old' defined in `host' has been renamed to `new'."
-    ])
-    (is (config [ renamed { new = 3; } ]).warnings [ ])
-    (is (config [ (lib.mkRenamedOptionModuleWith { from = [ "old" ]; to = [ "new" ]; sinceRelease = 9911; }) { old = 3; } ]).warnings [ ])
+    (is
+      (config [
+        renamed
+        { old = 3; }
+      ]).new
+      3
+    )
+    (is
+      (config [
+        renamed
+        { old = mkDefault 3; }
+        { new = 4; }
+      ]).new
+      4
+    )
+    (is
+      (config [
+        renamed
+        { old = mkForce 3; }
+        { new = 4; }
+      ]).new
+      3
+    )
+    (is
+      (config [
+        renamed
+        (inFile { old = 3; })
+      ]).warnings
+      [
+        "The option `old' defined in `host' has been renamed to `new'."
+      ]
+    )
+    (is
+      (config [
+        renamed
+        { new = 3; }
+      ]).warnings
+      [ ]
+    )
+    (is
+      (config [
+        (lib.mkRenamedOptionModuleWith {
+          from = [ "old" ];
+          to = [ "new" ];
+          sinceRelease = 9911;
+        })
+        { old = 3; }
+      ]).warnings
+      [ ]
+    )
   ];
   alias = [
-    (is (config [ alias { old = 3; } ]).new 3)
-    (is (config [ alias { new = 3; } ]).old 3)
-    (is (config [ alias { old = 3; } ]).warnings [ ])
+    (is
+      (config [
+        alias
+        { old = 3; }
+      ]).new
+      3
+    )
+    (is
+      (config [
+        alias
+        { new = 3; }
+      ]).old
+      3
+    )
+    (is
+      (config [
+        alias
+        { old = 3; }
+      ]).warnings
+      [ ]
+    )
   ];
   removed = [
-    (is (map (a: a.assertion) (config [ removed { new = 1; } ]).assertions) [ true ])
-    (is (map (a: a.assertion) (config [ removed { old = 1; } ]).assertions) [ false ])
-    (is (lib.hasInfix "`old' in `host'" (lib.head (config [ removed (inFile { old = 1; }) ]).assertions).message) true)
-    (fails (config [ removed { old = 1; } ]).old)
+    (is (map (a: a.assertion)
+      (config [
+        removed
+        { new = 1; }
+      ]).assertions
+    ) [ true ])
+    (is (map (a: a.assertion)
+      (config [
+        removed
+        { old = 1; }
+      ]).assertions
+    ) [ false ])
+    (is (lib.hasInfix "`old' in `host'"
+      (lib.head
+        (config [
+          removed
+          (inFile { old = 1; })
+        ]).assertions
+      ).message
+    ) true)
+    (fails
+      (config [
+        removed
+        { old = 1; }
+      ]).old
+    )
   ];
   changed = [
-    (is (config [ increased { old = 3; } ]).new 4)
-    (is (config [ increased { new = 3; } ]).new 3)
-    (is (builtins.length (config [ increased { old = 3; } ]).warnings) 1)
+    (is
+      (config [
+        increased
+        { old = 3; }
+      ]).new
+      4
+    )
+    (is
+      (config [
+        increased
+        { new = 3; }
+      ]).new
+      3
+    )
+    (is (builtins.length
+      (config [
+        increased
+        { old = 3; }
+      ]).warnings
+    ) 1)
   ];
   definitions = [
-    (is (config [ { options.y = mkOption { }; } ({ options, ... }: { y = lib.mkAliasDefinitions options.new; new = 3; }) ]).y 3)
-    (is (config [ { options.y = mkOption { }; } ({ options, ... }: { y = lib.mkDerivedConfig options.new (x: x + 1); new = mkForce 3; }) { y = 9; } ]).y 4)
-    (is (config [ { options.sink = lib.mkSinkUndeclaredOptions { }; } { new = 1; sink.what.ever = 2; } ]).new 1)
+    (is
+      (config [
+        { options.y = mkOption { }; }
+        ({ options, ... }: {
+          y = lib.mkAliasDefinitions options.new;
+          new = 3;
+        })
+      ]).y
+      3
+    )
+    (is
+      (config [
+        { options.y = mkOption { }; }
+        ({ options, ... }: {
+          y = lib.mkDerivedConfig options.new (x: x + 1);
+          new = mkForce 3;
+        })
+        { y = 9; }
+      ]).y
+      4
+    )
+    (is
+      (config [
+        { options.sink = lib.mkSinkUndeclaredOptions { }; }
+        {
+          new = 1;
+          sink.what.ever = 2;
+        }
+      ]).new
+      1
+    )
     (fails (config [ { options.sink = lib.mkSinkUndeclaredOptions { }; } ]).sink)
   ];
 }

@@ -25,8 +25,11 @@ let
 
   files = [
     "strings"
+    "quoting"
     "lists"
+    "list-order"
     "attrsets"
+    "attrset-paths"
     "trivial"
     "generators"
     "options"
@@ -45,7 +48,9 @@ let
       subjects = import (./. + "/${file}.nix") { inherit lib is fails; };
       failure =
         subject: number: test:
-        lib.optional (test.actual != test.expected) (test // { name = "${file}: ${subject} ${toString number}"; });
+        lib.optional (test.actual != test.expected) (
+          test // { name = "${file}: ${subject} ${toString number}"; }
+        );
     in
     lib.concatLists (
       lib.concatLists (lib.mapAttrsToList (subject: tests: lib.imap1 (failure subject) tests) subjects)

@@ -21,15 +21,8 @@ let
     elem
     enableFeature
     enableFeatureAs
-    escape
-    escapeRegex
-    escapeShellArg
-    escapeShellArgs
-    escapeURL
-    escapeXML
     fixedWidthNumber
     fixedWidthString
-    genList
     getName
     getVersion
     hasInfix
@@ -38,7 +31,6 @@ let
     intersperse
     isStorePath
     isStringLike
-    isValidPosixName
     makeBinPath
     makeIncludePath
     makeLibraryPath
@@ -63,8 +55,6 @@ let
     toIntBase10
     toLower
     toSentenceCase
-    toShellVar
-    toShellVars
     toUpper
     trim
     trimWith
@@ -77,9 +67,6 @@ in
 {
   addContextFrom = [
     (is (addContextFrom "x" "y") "y")
-  ];
-  charToInt = [
-    (is (strings.charToInt "A") 65)
   ];
   cmakeBool = [
     (is (cmakeBool "A" true) "-DA:BOOL=TRUE")
@@ -97,29 +84,54 @@ in
     (is (strings.commonSuffixLength "abc" "xbc") 2)
   ];
   concatImapStrings = [
-    (is (concatImapStrings (p: x: "${toString p}-${x}") [ "f" "b" ]) "1-f2-b")
+    (is (concatImapStrings (p: x: "${toString p}-${x}") [
+      "f"
+      "b"
+    ]) "1-f2-b")
   ];
   concatImapStringsSep = [
-    (is (concatImapStringsSep "-" (p: x: toString (x / p)) [ 6 6 6 ]) "6-3-2")
+    (is (concatImapStringsSep "-" (p: x: toString (x / p)) [
+      6
+      6
+      6
+    ]) "6-3-2")
   ];
   concatLines = [
-    (is (concatLines [ "a" "b" ]) "a\nb\n")
+    (is (concatLines [
+      "a"
+      "b"
+    ]) "a\nb\n")
     (is (concatLines [ ]) "")
   ];
   concatMapAttrsStringSep = [
-    (is (concatMapAttrsStringSep "\n" (n: v: "${n}=${v}") { a = "1"; b = "2"; }) "a=1\nb=2")
+    (is (concatMapAttrsStringSep "\n" (n: v: "${n}=${v}") {
+      a = "1";
+      b = "2";
+    }) "a=1\nb=2")
   ];
   concatMapStrings = [
-    (is (concatMapStrings (x: "a" + x) [ "f" "b" ]) "afab")
+    (is (concatMapStrings (x: "a" + x) [
+      "f"
+      "b"
+    ]) "afab")
   ];
   concatMapStringsSep = [
-    (is (concatMapStringsSep "-" toUpper [ "a" "b" ]) "A-B")
+    (is (concatMapStringsSep "-" toUpper [
+      "a"
+      "b"
+    ]) "A-B")
   ];
   concatStrings = [
-    (is (concatStrings [ "a" "b" ]) "ab")
+    (is (concatStrings [
+      "a"
+      "b"
+    ]) "ab")
   ];
   concatStringsSep = [
-    (is (concatStringsSep "/" [ "a" "b" ]) "a/b")
+    (is (concatStringsSep "/" [
+      "a"
+      "b"
+    ]) "a/b")
   ];
   enableFeature = [
     (is (enableFeature true "shared") "--enable-shared")
@@ -127,41 +139,6 @@ in
   enableFeatureAs = [
     (is (enableFeatureAs true "shared" "foo") "--enable-shared=foo")
     (is (enableFeatureAs false "shared" (throw "x")) "--disable-shared")
-  ];
-  escape = [
-    (is (escape [ "(" ")" ] "(foo)") "\\(foo\\)")
-  ];
-  escapeC = [
-    (is (strings.escapeC [ " " ] "foo bar") "foo\\x20bar")
-  ];
-  escapeNixIdentifier = [
-    (is (strings.escapeNixIdentifier "hello") "hello")
-    (is (strings.escapeNixIdentifier "0abc") "\"0abc\"")
-    (is (strings.escapeNixIdentifier "if") "\"if\"")
-    (is (strings.escapeNixIdentifier "a.b") "\"a.b\"")
-  ];
-  escapeNixString = [
-    (is (strings.escapeNixString "hello\${}\n") "\"hello\\\${}\\n\"")
-  ];
-  escapeRegex = [
-    (is (escapeRegex "[^a-z]*") "\\[\\^a-z]\\*")
-  ];
-  escapeShellArg = [
-    (is (escapeShellArg "esc'ape\nme") "'esc'\\''ape\nme'")
-    (is (escapeShellArg "plain") "plain")
-    (is (escapeShellArg "") "''")
-    (is (escapeShellArg 3) "3")
-    (is (escapeShellArg true) "1")
-  ];
-  escapeShellArgs = [
-    (is (escapeShellArgs [ "one" "two three" "four'five" ]) "one 'two three' 'four'\\''five'")
-  ];
-  escapeURL = [
-    (is (escapeURL "foo/bar baz") "foo%2Fbar%20baz")
-    (is (escapeURL "a~b_c-d.e?") "a~b_c-d.e%3F")
-  ];
-  escapeXML = [
-    (is (escapeXML ''"test" 'test' < & >'') "&quot;test&quot; &apos;test&apos; &lt; &amp; &gt;")
   ];
   fixedWidthNumber = [
     (is (fixedWidthNumber 5 15) "00015")
@@ -176,7 +153,10 @@ in
   getName = [
     (is (getName "youtube-dl-2016.01.01") "youtube-dl")
     (is (getName { name = "a-1"; }) "a")
-    (is (getName { pname = "b"; name = "x"; }) "b")
+    (is (getName {
+      pname = "b";
+      name = "x";
+    }) "b")
   ];
   getVersion = [
     (is (getVersion "youtube-dl-2016.01.01") "2016.01.01")
@@ -198,12 +178,26 @@ in
     (is (hasSuffix "" "x") true)
   ];
   intersperse = [
-    (is (intersperse "/" [ "a" "b" ]) [ "a" "/" "b" ])
+    (is
+      (intersperse "/" [
+        "a"
+        "b"
+      ])
+      [
+        "a"
+        "/"
+        "b"
+      ]
+    )
     (is (intersperse "/" [ ]) [ ])
     (is (intersperse "/" [ "a" ]) [ "a" ])
   ];
   isConvertibleWithToString = [
-    (is (strings.isConvertibleWithToString [ 1 "a" null ]) true)
+    (is (strings.isConvertibleWithToString [
+      1
+      "a"
+      null
+    ]) true)
     (is (strings.isConvertibleWithToString { }) false)
   ];
   isStorePath = [
@@ -214,10 +208,6 @@ in
   ];
   isStringLike = [
     (is (isStringLike { outPath = "x"; }) true)
-  ];
-  isValidPosixName = [
-    (is (isValidPosixName "foo_bar000") true)
-    (is (isValidPosixName "0-bad.jpg") false)
   ];
   levenshtein = [
     (is (strings.levenshtein "foo" "book") 2)
@@ -230,19 +220,36 @@ in
     (is (strings.levenshteinAtMost 3 "kitten" "sitting") true)
   ];
   makeBinPath = [
-    (is (makeBinPath [ "/a" "/b" ]) "/a/bin:/b/bin")
+    (is (makeBinPath [
+      "/a"
+      "/b"
+    ]) "/a/bin:/b/bin")
   ];
   makeIncludePath = [
     (is (makeIncludePath [ "/x" ]) "/x/include")
   ];
   makeLibraryPath = [
-    (is (makeLibraryPath [ "/usr" "/usr/local" ]) "/usr/lib:/usr/local/lib")
+    (is (makeLibraryPath [
+      "/usr"
+      "/usr/local"
+    ]) "/usr/lib:/usr/local/lib")
   ];
   makeSearchPath = [
-    (is (makeSearchPath "bin" [ "/root" "/usr" null ]) "/root/bin:/usr/bin")
+    (is (makeSearchPath "bin" [
+      "/root"
+      "/usr"
+      null
+    ]) "/root/bin:/usr/bin")
   ];
   makeSearchPathOutput = [
-    (is (makeSearchPathOutput "dev" "bin" [ "/a" { dev = "/d"; out = "/o"; outPath = "/o"; } ]) "/a/bin:/d/bin")
+    (is (makeSearchPathOutput "dev" "bin" [
+      "/a"
+      {
+        dev = "/d";
+        out = "/o";
+        outPath = "/o";
+      }
+    ]) "/a/bin:/d/bin")
   ];
   mesonBool = [
     (is (mesonBool "hardened" true) "-Dhardened=true")
@@ -273,33 +280,58 @@ in
     (is (removeSuffix "" "a") "a")
   ];
   replicate = [
-    (is (replicate 3 "a") [ "a" "a" "a" ])
+    (is (replicate 3 "a") [
+      "a"
+      "a"
+      "a"
+    ])
     (is (strings.replicate 3 "v") "vvv")
   ];
-  sanitizeDerivationName = [
-    (is (strings.sanitizeDerivationName "") "unknown")
-    (is (strings.sanitizeDerivationName (concatStrings (genList (_: "ab/") 100)))
-      "ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-"
-    )
-    (is (strings.sanitizeDerivationName ".x") "x")
-  ];
   splitString = [
-    (is (splitString "." "foo.bar.baz") [ "foo" "bar" "baz" ])
-    (is (splitString "/" "/usr/local/bin") [ "" "usr" "local" "bin" ])
+    (is (splitString "." "foo.bar.baz") [
+      "foo"
+      "bar"
+      "baz"
+    ])
+    (is (splitString "/" "/usr/local/bin") [
+      ""
+      "usr"
+      "local"
+      "bin"
+    ])
     (is (splitString "x" "") [ "" ])
   ];
   splitStringBy = [
-    (is (splitStringBy (p: c: elem c [ "." "-" ]) false "foo.bar-baz") [ "foo" "bar" "baz" ])
-    (is (splitStringBy (p: c: match "[a-z]" p != null && match "[A-Z]" c != null) true "fooBarBaz")
-      [ "foo" "Bar" "Baz" ]
+    (is
+      (splitStringBy (
+        p: c:
+        elem c [
+          "."
+          "-"
+        ]
+      ) false "foo.bar-baz")
+      [
+        "foo"
+        "bar"
+        "baz"
+      ]
     )
+    (is (splitStringBy (p: c: match "[a-z]" p != null && match "[A-Z]" c != null) true "fooBarBaz") [
+      "foo"
+      "Bar"
+      "Baz"
+    ])
     (is (splitStringBy (p: c: true) false "") [ "" ])
   ];
   stringAsChars = [
     (is (stringAsChars (x: if x == "a" then "i" else x) "nax") "nix")
   ];
   stringToCharacters = [
-    (is (stringToCharacters "abc") [ "a" "b" "c" ])
+    (is (stringToCharacters "abc") [
+      "a"
+      "b"
+      "c"
+    ])
   ];
   toCamelCase = [
     (is (toCamelCase "hello-world") "helloWorld")
@@ -329,15 +361,6 @@ in
   toSentenceCase = [
     (is (toSentenceCase "hELLO") "Hello")
     (is (toSentenceCase "") "")
-  ];
-  toShellVar = [
-    (is (toShellVar "foo" "some string") "foo='some string'")
-    (is (toShellVar "a" [ "x" "y z" ]) "declare -a a=(x 'y z')")
-    (is (toShellVar "b" { k = "v v"; }) "declare -A b=([k]='v v')")
-    (fails (toShellVar "0bad" "x"))
-  ];
-  toShellVars = [
-    (is (toShellVars { a = 1; b = "x y"; }) "a=1\nb='x y'")
   ];
   toUpper = [
     (is (toUpper "home") "HOME")

@@ -92,7 +92,10 @@ in
     (is (compare 2 2) 0)
   ];
   concat = [
-    (is (concat [ 1 ] [ 2 ]) [ 1 2 ])
+    (is (concat [ 1 ] [ 2 ]) [
+      1
+      2
+    ])
   ];
   const = [
     (is (const 1 2) 1)
@@ -105,17 +108,48 @@ in
     (is (div 7 2) 3)
   ];
   flip = [
-    (is (flip concat [ 1 ] [ 2 ]) [ 2 1 ])
+    (is (flip concat [ 1 ] [ 2 ]) [
+      2
+      1
+    ])
   ];
   fromHexString = [
     (is (fromHexString "FF") 255)
     (is (fromHexString "0x7f") 127)
   ];
   functionArgs = [
-    (is (functionArgs ({ a, b ? 1 }: a)) { a = false; b = true; })
+    (is
+      (functionArgs (
+        {
+          a,
+          b ? 1,
+        }:
+        a
+      ))
+      {
+        a = false;
+        b = true;
+      }
+    )
     (is (functionArgs (setFunctionArgs (x: x) { q = true; })) { q = true; })
     (is (functionArgs { __functor = s: { z }: z; }) { z = false; })
-    (is (functionArgs (makeOverridable ({ a, b ? 1 }: { r = a; }))) { a = false; b = true; })
+    (is
+      (functionArgs (
+        makeOverridable (
+          {
+            a,
+            b ? 1,
+          }:
+          {
+            r = a;
+          }
+        )
+      ))
+      {
+        a = false;
+        b = true;
+      }
+    )
   ];
   id = [
     (is (id 1) 1)
@@ -149,7 +183,10 @@ in
     (is (mul 2 3) 6)
   ];
   pipe = [
-    (is (pipe 2 [ (x: x + 2) (x: x * 2) ]) 8)
+    (is (pipe 2 [
+      (x: x + 2)
+      (x: x * 2)
+    ]) 8)
   ];
   splitByAndCompare = [
     (is (splitByAndCompare (hasPrefix "foo") compare compare "fooa" "z") (-1))
@@ -165,8 +202,16 @@ in
     (is (throwIfNot true "x" 1) 1)
   ];
   toBaseDigits = [
-    (is (toBaseDigits 2 6) [ 1 1 0 ])
-    (is (toBaseDigits 10 250) [ 2 5 0 ])
+    (is (toBaseDigits 2 6) [
+      1
+      1
+      0
+    ])
+    (is (toBaseDigits 10 250) [
+      2
+      5
+      0
+    ])
   ];
   toFunction = [
     (is (toFunction 1 2) 1)
@@ -186,14 +231,57 @@ in
     (is (converge (x: x / 2) 16) 0)
   ];
   fix = [
-    (is (fix (s: { a = 1; b = s.a + 1; })) { a = 1; b = 2; })
-    (is (fix (extends (f: p: { b = p.a + f.c; }) (s: { a = 1; c = 5; }))) { a = 1; b = 6; c = 5; })
-    (is (fix (extends (composeExtensions (f: p: { a = p.a + 1; }) (f: p: { a = p.a * 10; z = f.a; })) (s: { a = 1; })))
-      { a = 20; z = 20; }
+    (is
+      (fix (s: {
+        a = 1;
+        b = s.a + 1;
+      }))
+      {
+        a = 1;
+        b = 2;
+      }
+    )
+    (is
+      (fix (
+        extends (f: p: { b = p.a + f.c; }) (s: {
+          a = 1;
+          c = 5;
+        })
+      ))
+      {
+        a = 1;
+        b = 6;
+        c = 5;
+      }
+    )
+    (is
+      (fix (
+        extends
+          (composeExtensions (f: p: { a = p.a + 1; }) (
+            f: p: {
+              a = p.a * 10;
+              z = f.a;
+            }
+          ))
+          (s: {
+            a = 1;
+          })
+      ))
+      {
+        a = 20;
+        z = 20;
+      }
     )
   ];
   makeExtensible = [
-    (is (((makeExtensible (s: { a = 1; b = s.a; })).extend (f: p: { a = p.a + 1; })).b) 2)
+    (is ((
+      (makeExtensible (s: {
+        a = 1;
+        b = s.a;
+      })).extend
+      (f: p: { a = p.a + 1; })
+    ).b
+    ) 2)
   ];
   toExtension = [
     (is (toExtension { a = 1; } 1 2) { a = 1; })
@@ -208,22 +296,59 @@ in
     (fails (assertMsg false "x"))
   ];
   assertOneOf = [
-    (is (assertOneOf "a" 1 [ 1 2 ]) true)
-    (fails (assertOneOf "a" 3 [ 1 2 ]))
+    (is (assertOneOf "a" 1 [
+      1
+      2
+    ]) true)
+    (fails (
+      assertOneOf "a" 3 [
+        1
+        2
+      ]
+    ))
   ];
   checkAssertWarn = [
     (is (asserts.checkAssertWarn [ ] [ ] 1) 1)
-    (fails (asserts.checkAssertWarn [ { assertion = false; message = "m"; } ] [ ] 1))
+    (fails (
+      asserts.checkAssertWarn
+        [
+          {
+            assertion = false;
+            message = "m";
+          }
+        ]
+        [ ]
+        1
+    ))
   ];
   "or" = [
     (is (lib.or true false) true)
   ];
   runTests = [
-    (is (runTests { testA = { expr = 1; expected = 1; }; testB = { expr = 1; expected = 2; }; })
-      [ { expected = 2; name = "testB"; result = 1; } ]
+    (is
+      (runTests {
+        testA = {
+          expr = 1;
+          expected = 1;
+        };
+        testB = {
+          expr = 1;
+          expected = 2;
+        };
+      })
+      [
+        {
+          expected = 2;
+          name = "testB";
+          result = 1;
+        }
+      ]
     )
   ];
   testAllTrue = [
-    (is (testAllTrue [ true ]) { expected = [ true ]; expr = [ true ]; })
+    (is (testAllTrue [ true ]) {
+      expected = [ true ];
+      expr = [ true ];
+    })
   ];
 }

@@ -17,9 +17,8 @@ in
     (is types.anything.description "anything")
   ];
   attrTag = [
-    (is ((types.attrTag { a = mkOption { type = types.int; }; }).description)
-      "attribute-tagged union with choices: a"
-    )
+    (is ((types.attrTag { a = mkOption { type = types.int; }; }).description
+    ) "attribute-tagged union with choices: a")
   ];
   attrs = [
     (is types.attrs.description "attribute set")
@@ -31,7 +30,8 @@ in
     (is ((types.attrsOf types.int).typeMerge (types.lazyAttrsOf types.int).functor) null)
   ];
   coercedTo = [
-    (is ((types.coercedTo types.int toString types.str).description) "string or signed integer convertible to it")
+    (is ((types.coercedTo types.int toString types.str).description
+    ) "string or signed integer convertible to it")
   ];
   commas = [
     (is types.commas.description "strings concatenated with \",\"")
@@ -43,15 +43,24 @@ in
     (is ((types.either types.ints.positive types.str).description) "positive integer, meaning >0, or string")
     (is ((types.either types.str (types.listOf types.int)).description) "string or list of signed integer")
     (is ((types.either types.int types.str).functor.name) "either")
-    (is (((types.either types.int types.str).typeMerge (types.either types.int types.str).functor).description)
-      "signed integer or string"
-    )
+    (is (((types.either types.int types.str).typeMerge (types.either types.int types.str).functor).description) "signed integer or string")
   ];
   enum = [
-    (is ((types.enum [ "a" 1 true ]).description) "one of \"a\", 1, true")
+    (is ((types.enum [
+      "a"
+      1
+      true
+    ]).description
+    ) "one of \"a\", 1, true")
     (is ((types.enum [ ]).description) "impossible (empty enum)")
     (is ((types.enum [ 1 ]).description) "value 1 (singular enum)")
-    (is ((types.enum [ 1 2 ]).check 3) false)
+    (is (
+      (types.enum [
+        1
+        2
+      ]).check
+      3
+    ) false)
     (is (((types.enum [ 1 ]).typeMerge (types.enum [ 2 ]).functor).description) "one of 1, 2")
   ];
   float = [
@@ -98,9 +107,9 @@ in
   ];
   nullOr = [
     (is ((types.nullOr types.ints.positive).description) "null or (positive integer, meaning >0)")
-    (is (((types.nullOr (types.enum [ 1 ])).typeMerge (types.nullOr (types.enum [ 2 ])).functor).description)
-      "null or one of 1, 2"
-    )
+    (is (((types.nullOr (types.enum [ 1 ])).typeMerge (types.nullOr (types.enum [ 2 ])).functor)
+      .description
+    ) "null or one of 1, 2")
   ];
   number = [
     (is types.number.description "signed integer or floating point number")
@@ -108,12 +117,15 @@ in
   ];
   numbers = [
     (is types.numbers.positive.description "positive integer or floating point number, meaning >0")
-    (is ((types.numbers.between 0 1).description)
-      "integer or floating point number between 0 and 1 (both inclusive)"
-    )
+    (is ((types.numbers.between 0 1).description) "integer or floating point number between 0 and 1 (both inclusive)")
   ];
   oneOf = [
-    (is ((types.oneOf [ types.bool types.int types.str ]).description) "boolean or signed integer or string")
+    (is ((types.oneOf [
+      types.bool
+      types.int
+      types.str
+    ]).description
+    ) "boolean or signed integer or string")
   ];
   optionType = [
     (is types.optionType.description "optionType")
@@ -168,9 +180,8 @@ in
   ];
   submodule = [
     (is ((types.submodule { }).description) "submodule")
-    (is ((types.submodule { freeformType = types.attrsOf types.str; }).description)
-      "open submodule of attribute set of string"
-    )
+    (is ((types.submodule { freeformType = types.attrsOf types.str; }).description
+    ) "open submodule of attribute set of string")
     (is ((types.submodule { }).name) "submodule")
   ];
   uniq = [

@@ -151,7 +151,10 @@ rec {
           mergedLeft = left.typeMerge (elemAt elements 0).functor;
           mergedRight = right.typeMerge (elemAt elements 1).functor;
         in
-        if functor.name != "either" || mergedLeft == null || mergedRight == null then null else either mergedLeft mergedRight;
+        if functor.name != "either" || mergedLeft == null || mergedRight == null then
+          null
+        else
+          either mergedLeft mergedRight;
       functor = defaultFunctor "either" // {
         type = payload: either (elemAt payload.elemType 0) (elemAt payload.elemType 1);
         payload.elemType = [
@@ -172,17 +175,23 @@ rec {
   # Values of `coercedType` are turned into ones of `finalType` by `coerce`.
   coercedTo =
     coercedType: coerce: finalType:
-    assert lib.assertMsg (coercedType.getSubModules == null)
-      "coercedTo: coercedType must not have submodules (it’s a ${coercedType.description})";
+    assert lib.assertMsg (
+      coercedType.getSubModules == null
+    ) "coercedTo: coercedType must not have submodules (it’s a ${coercedType.description})";
     let
       coerceAll = map (
         definition:
-        if coercedType.check definition.value then definition // { value = coerce definition.value; } else definition
+        if coercedType.check definition.value then
+          definition // { value = coerce definition.value; }
+        else
+          definition
       );
     in
     mkOptionType {
       name = "coercedTo";
-      description = "${describe [ "noun" ] finalType} or ${describe [ "noun" ] coercedType} convertible to it";
+      description = "${describe [ "noun" ] finalType} or ${
+        describe [ "noun" ] coercedType
+      } convertible to it";
       check = value: (coercedType.check value && finalType.check (coerce value)) || finalType.check value;
       merge = loc: definitions: finalType.merge loc (coerceAll definitions);
       findUnknown = loc: definitions: findUnknown finalType loc (coerceAll definitions);

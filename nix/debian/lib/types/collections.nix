@@ -52,7 +52,9 @@ rec {
         let
           element =
             n: file: m: value:
-            mergeDefinitions (loc ++ [ "[definition ${toString n}-entry ${toString m}]" ]) elemType [ { inherit file value; } ];
+            mergeDefinitions (loc ++ [ "[definition ${toString n}-entry ${toString m}]" ]) elemType [
+              { inherit file value; }
+            ];
           all = lib.imap1 (n: definition: lib.imap1 (element n definition.file) definition.value) definitions;
         in
         filter (element: element.isDefined) (concatLists all);
@@ -67,7 +69,8 @@ rec {
         if elemType.findUnknown or null == null then
           null
         else
-          loc: definitions: concatMap (element: findUnknown elemType element.loc element.defsFinal) (elements loc definitions);
+          loc: definitions:
+          concatMap (element: findUnknown elemType element.loc element.defsFinal) (elements loc definitions);
       emptyValue.value = [ ];
       getSubOptions = prefix: elemType.getSubOptions (prefix ++ [ "*" ]);
       inherit (elemType) getSubModules;
@@ -117,7 +120,8 @@ rec {
         if lazy then
           loc: definitions:
           mapAttrs (
-            _: element: if element.isDefined then element.mergedValue else elemType.emptyValue.value or element.mergedValue
+            _: element:
+            if element.isDefined then element.mergedValue else elemType.emptyValue.value or element.mergedValue
           ) (elements loc definitions)
         else
           loc: definitions: mapAttrs (_: element: element.mergedValue) (defined (elements loc definitions));
@@ -150,7 +154,10 @@ rec {
               placeholder = mergePlaceholder a.placeholder b.placeholder;
             };
           in
-          if merged.elemType == null || merged.lazy == null || merged.placeholder == null then null else merged;
+          if merged.elemType == null || merged.lazy == null || merged.placeholder == null then
+            null
+          else
+            merged;
       };
       nestedTypes = { inherit elemType; };
     };

@@ -50,7 +50,10 @@ rec {
 
   findUnknown =
     type: loc: definitions:
-    if definitions == [ ] || type.findUnknown or null == null then [ ] else type.findUnknown loc definitions;
+    if definitions == [ ] || type.findUnknown or null == null then
+      [ ]
+    else
+      type.findUnknown loc definitions;
 
   # What `defaultTypeMerge` needs: two types of one name merge if `binOp` of what they were made of is not null.
   defaultFunctor = name: {

@@ -31,10 +31,14 @@ let
       inherit name;
       description = "${description}; between ${bounds lowest highest}";
     };
-  unsigned = bits: values: sized "unsignedInt${toString bits}" "${toString bits} bit unsigned integer" 0 (values - 1);
+  unsigned =
+    bits: values:
+    sized "unsignedInt${toString bits}" "${toString bits} bit unsigned integer" 0 (values - 1);
   signed =
     bits: values:
-    sized "signedInt${toString bits}" "${toString bits} bit signed integer" (-values / 2) (values / 2 - 1);
+    sized "signedInt${toString bits}" "${toString bits} bit signed integer" (-values / 2) (
+      values / 2 - 1
+    );
 
   int = mkOptionType {
     name = "int";
@@ -79,8 +83,8 @@ in
     nonnegative =
       from "numberNonnegative" "nonnegative integer or floating point number, meaning >=0" number
         (value: value >= 0);
-    positive =
-      from "numberPositive" "positive integer or floating point number, meaning >0" number
-        (value: value > 0);
+    positive = from "numberPositive" "positive integer or floating point number, meaning >0" number (
+      value: value > 0
+    );
   };
 }

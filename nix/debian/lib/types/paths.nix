@@ -83,7 +83,9 @@ rec {
   };
 
   pkgs = addCheck (
-    lib.types.unique { message = "A Nixpkgs pkgs set can not be merged with another pkgs set."; } lib.types.attrs
+    lib.types.unique {
+      message = "A Nixpkgs pkgs set can not be merged with another pkgs set.";
+    } lib.types.attrs
     // {
       name = "pkgs";
       descriptionClass = "noun";

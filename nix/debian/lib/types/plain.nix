@@ -20,7 +20,8 @@ let
     ;
   inherit (lib.types) isType mkOptionType;
 
-  kindOf = value: if isAttrs value && lib.isStringLike value then "stringCoercibleSet" else typeOf value;
+  kindOf =
+    value: if isAttrs value && lib.isStringLike value then "stringCoercibleSet" else typeOf value;
 in
 rec {
   # One value, taken as it is.
@@ -139,7 +140,9 @@ rec {
       descriptionClass = "composite";
       check = lib.isFunction;
       merge = loc: definitions: {
-        __functionArgs = builtins.zipAttrsWith (_: all lib.id) (map lib.functionArgs (getValues definitions));
+        __functionArgs = builtins.zipAttrsWith (_: all lib.id) (
+          map lib.functionArgs (getValues definitions)
+        );
         __functor =
           _: argument:
           (lib.modules.mergeDefinitions (loc ++ [ "<function body>" ]) elemType (

@@ -50,7 +50,10 @@ rec {
           _file = file;
         }
         // (
-          if shorthandOnlyDefinesConfig == true && isAttrs value then { config = value; } else { imports = [ value ]; }
+          if shorthandOnlyDefinesConfig == true && isAttrs value then
+            { config = value; }
+          else
+            { imports = [ value ]; }
         );
 
       base = lib.evalModules {
@@ -127,7 +130,8 @@ rec {
               else
                 throw "A submoduleWith option is declared multiple times with the same specialArgs \"${toString common}\"";
             shorthandOnlyDefinesConfig =
-              agree "shorthandOnlyDefinesConfig" a.shorthandOnlyDefinesConfig b.shorthandOnlyDefinesConfig;
+              agree "shorthandOnlyDefinesConfig" a.shorthandOnlyDefinesConfig
+                b.shorthandOnlyDefinesConfig;
             description = agree "description" a.description b.description;
             class = agree "class" a.class b.class;
           };

@@ -47,7 +47,12 @@ let
   };
   mergeTag =
     name: a: b:
-    lib.modules.mergeOptionDecls [ name ] (map asDeclaration [ a b ])
+    lib.modules.mergeOptionDecls [ name ] (
+      map asDeclaration [
+        a
+        b
+      ]
+    )
     // {
       declarations = a.declarations ++ b.declarations;
       declarationPositions = a.declarationPositions ++ b.declarationPositions;
@@ -90,7 +95,10 @@ rec {
         type = payload: attrTag payload.tags;
         payload = { inherit tags; };
         binOp = a: b: {
-          tags = a.tags // b.tags // mapAttrs (name: option: mergeTag name a.tags.${name} option) (intersectAttrs a.tags b.tags);
+          tags =
+            a.tags
+            // b.tags
+            // mapAttrs (name: option: mergeTag name a.tags.${name} option) (intersectAttrs a.tags b.tags);
         };
       };
     };

@@ -8,7 +8,12 @@ let
     toJSON
     ;
   inherit (lib.options) getValues mergeEqualOption;
-  inherit (lib.types) addCheck defaultFunctor describe mkOptionType;
+  inherit (lib.types)
+    addCheck
+    defaultFunctor
+    describe
+    mkOptionType
+    ;
 in
 rec {
   # Definitions must be equal: text that comes in pieces is `lines` or another `separatedString`.
@@ -61,7 +66,8 @@ rec {
     sep:
     mkOptionType {
       name = "separatedString";
-      description = if sep == "" then "Concatenated string" else "strings concatenated with ${toJSON sep}";
+      description =
+        if sep == "" then "Concatenated string" else "strings concatenated with ${toJSON sep}";
       descriptionClass = "noun";
       check = isString;
       merge = _loc: definitions: concatStringsSep sep (getValues definitions);

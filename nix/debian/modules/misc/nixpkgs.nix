@@ -28,7 +28,6 @@ in
     pkgs = lib.mkOption {
       type = lib.types.raw;
       default = channel.pkgs {
-        inherit (channel) lock;
         config =
           cfg.config
           // lib.optionalAttrs config.hardware.enableRedistributableFirmware { allowUnfreeFirmware = true; };

@@ -3,7 +3,7 @@
 let
   inherit (builtins) any filter foldl';
   inherit (lib.modules) messages;
-  inherit (lib.options) mkOption showFiles showOption;
+  inherit (lib.options) mkOption showOption;
 in
 rec {
   # Definitions of one option, for another.
@@ -32,17 +32,12 @@ rec {
     {
       options = lib.setAttrByPath path (mkOption {
         visible = false;
-        apply =
-          _:
-          throw "The option `${showOption path}' can no longer be used since it's been removed. ${instructions}";
+        apply = _: throw (messages.removed path instructions);
       });
       config.assertions = [
         {
           assertion = !option.isDefined;
-          message = ''
-            The option definition `${showOption path}' in ${showFiles option.files} no longer has any effect; please remove it.
-            ${instructions}
-          '';
+          message = messages.removedDefinition path option instructions;
         }
       ];
     };
@@ -89,9 +84,7 @@ rec {
     let
       unset = "_mkMergedOptionModule";
       isSet = path: lib.getAttrFromPath path config != unset;
-      changed =
-        path:
-        "The option `${showOption path}' defined in ${showFiles (lib.getAttrFromPath path options).files} has been changed to `${showOption to}' that has a different type. Please read `${showOption to}' documentation and update your configuration accordingly.";
+      changed = path: messages.changed path to (lib.getAttrFromPath path options);
     in
     {
       options = foldl' lib.recursiveUpdate { } (
@@ -145,9 +138,7 @@ rec {
       config = lib.mkIf condition (
         lib.mkMerge [
           (lib.optionalAttrs (options ? warnings) {
-            warnings =
-              lib.optional (warn && old.isDefined)
-                "The option `${showOption from}' defined in ${showFiles old.files} has been renamed to `${showOption to}'.";
+            warnings = lib.optional (warn && old.isDefined) (messages.renamedDefinition from to old);
           })
           (forward (lib.setAttrByPath to) old)
         ]

@@ -96,7 +96,7 @@ rec {
               inherit lib options specialArgs;
               _class = class;
               _prefix = prefix;
-              config = addErrorContext "if you get an infinite recursion here, you probably reference `config' in `imports'. Import unconditionally, and let `mkIf' decide." config;
+              config = addErrorContext lib.modules.messages.recursion config;
             }
             // specialArgs
           );

@@ -109,7 +109,32 @@ in
   renamed =
     from: to: "Obsolete option `${showOption from}' is used. It was renamed to `${showOption to}'.";
 
+  renamedDefinition =
+    from: to: option:
+    "The option `${showOption from}' defined in ${showFiles option.files} has been renamed to `${showOption to}'.";
+
+  changed =
+    from: to: option:
+    "The option `${showOption from}' defined in ${showFiles option.files} has been changed to `${showOption to}' "
+    + "that has a different type. Please read `${showOption to}' documentation and update your configuration accordingly.";
+
+  removed =
+    path: instructions:
+    "The option `${showOption path}' can no longer be used since it's been removed. ${instructions}";
+
+  removedDefinition =
+    path: option: instructions:
+    lines [
+      "The option definition `${showOption path}' in ${showFiles option.files} no longer has any effect; please remove it."
+      instructions
+      ""
+    ];
+
   # About modules.
+
+  recursion =
+    "if you get an infinite recursion here, you probably reference `config' in `imports'. "
+    + "Import unconditionally, and let `mkIf' decide.";
 
   unsupportedAttribute =
     key: names:

@@ -25,24 +25,21 @@ pub enum DeviceName {
 impl DeviceName {
     /// Reads a name. Anything that is neither a path nor `KEY=value` is no device.
     pub fn parse(text: &str) -> Self {
-        const FOLDERS: [(&str, fn(String) -> DeviceName); 4] = [
-            ("/dev/disk/by-label/", DeviceName::Label),
-            ("/dev/disk/by-uuid/", DeviceName::Uuid),
-            ("/dev/disk/by-partlabel/", DeviceName::PartLabel),
-            ("/dev/disk/by-partuuid/", DeviceName::PartUuid),
+        type Make = fn(String) -> DeviceName;
+        const FORMS: [(&str, &str, Make); 4] = [
+            ("/dev/disk/by-label/", "LABEL=", DeviceName::Label),
+            ("/dev/disk/by-uuid/", "UUID=", DeviceName::Uuid),
+            (
+                "/dev/disk/by-partlabel/",
+                "PARTLABEL=",
+                DeviceName::PartLabel,
+            ),
+            ("/dev/disk/by-partuuid/", "PARTUUID=", DeviceName::PartUuid),
         ];
-        const KEYS: [(&str, fn(String) -> DeviceName); 4] = [
-            ("LABEL=", DeviceName::Label),
-            ("UUID=", DeviceName::Uuid),
-            ("PARTLABEL=", DeviceName::PartLabel),
-            ("PARTUUID=", DeviceName::PartUuid),
-        ];
-        for (folder, make) in FOLDERS {
+        for (folder, key, make) in FORMS {
             if let Some(name) = text.strip_prefix(folder) {
                 return make(decode(name));
             }
-        }
-        for (key, make) in KEYS {
             if let Some(value) = text.strip_prefix(key) {
                 return make(value.trim_matches('"').to_owned());
             }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, StatVfsMountFlags, statvfs};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
@@ -270,6 +270,29 @@ pub fn put_in_place(tree: &OwnedFd, target: &Path) -> Result<()> {
 pub fn make_read_only(mount_point: &Path) -> Result<()> {
     mount_remount(mount_point, MountFlags::BIND | MountFlags::RDONLY, "")
         .at("make read-only", mount_point)
+}
+
+/// Makes a file system that was mounted read-only writable, with the flags that it has.
+///
+/// # Errors
+/// The device is write-protected or damaged, or it is no mount point.
+pub fn make_writable(mount_point: &Path) -> Result<()> {
+    let flags = statvfs(mount_point).at("look at", mount_point)?.f_flag;
+    if !flags.contains(StatVfsMountFlags::RDONLY) {
+        return Ok(());
+    }
+    let mut kept = MountFlags::empty();
+    for (set, flag) in [
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+    ] {
+        kept.set(flag, flags.contains(set));
+    }
+    mount_remount(mount_point, kept, "").at("make writable", mount_point)
 }
 
 #[cfg(test)]

@@ -77,7 +77,8 @@ impl Boot {
         options: &MountOptions,
     ) -> Result<()> {
         let found = source;
-        let looped = if options.as_loop || source.is_file() && !source.starts_with("/dev") {
+        let is_bind = options.flags.contains(MountFlags::BIND);
+        let looped = if options.as_loop || (!is_bind && source.is_file()) {
             if !source.exists() {
                 return Err(InitError::Missing {
                     what: "a file system's image",
@@ -94,7 +95,7 @@ impl Boot {
             .as_ref()
             .map_or(source, |device| device.node.as_path());
         let fs_type = self.actual_type(fs_type, source);
-        if !options.flags.contains(MountFlags::BIND) {
+        if !is_bind {
             self.load_file_system(&fs_type);
         }
         let mounted = Request {

@@ -4,7 +4,8 @@
 //! the file systems of `stage1.json` one after another under [`NEW_ROOT`], each waited for; then the change of roots. A step that fails is said on every
 //! console and tried again after somebody looked into it.
 //!
-//! Not supported: checking file systems before mounting them (systemd does the root's), LUKS, LVM, RAID, ZFS, network roots, resuming from swap.
+//! Not supported: checking file systems before mounting them (journals are replayed by the kernel; the root is writable when systemd starts, so it is not checked
+//! then either), LUKS, LVM, RAID, ZFS, network roots, resuming from swap.
 
 mod copy_to_ram;
 mod file_systems;
@@ -107,6 +108,10 @@ impl Boot {
                 }
                 rescue::wait_for_help(&self.log, &self.request, &error);
             }
+        }
+        // Stage 2 makes /etc of it, and has no modules before it has.
+        if let Err(error) = self.loader.load("overlay") {
+            self.log.failure(&error);
         }
         self.loader.stop();
         let root = Path::new(NEW_ROOT);

@@ -11,7 +11,7 @@ use rustix::mount::mount_move;
 
 use super::DOCUMENT;
 use crate::error::{InitError, IoContext, Result};
-use crate::mount::create_folder;
+use crate::mount::{create_folder, make_writable};
 use crate::root_path::resolve_in_root;
 
 /// The system that is booted when the command line names none.
@@ -53,7 +53,12 @@ pub(super) fn find_init(root: &Path, wanted: Option<&Path>) -> Result<PathBuf> {
 /// # Errors
 /// The new root has no place for the kernel's file systems, or the program cannot be executed; then `/` may be the new root already.
 pub(super) fn switch(root: &Path, init: &Path) -> Result<std::convert::Infallible> {
-    for name in ["dev", "proc", "sys", "run"] {
+    const MOVED: [&str; 4] = ["dev", "proc", "sys", "run"];
+    // A new system's root has no folders for them yet, and may have been mounted read-only.
+    if MOVED.iter().any(|name| !root.join(name).is_dir()) {
+        make_writable(root)?;
+    }
+    for name in MOVED {
         let (old, new) = (Path::new("/").join(name), root.join(name));
         create_folder(&new, 0o755)?;
         mount_move(&old, &new).at("move to the new root", &old)?;

@@ -49,8 +49,11 @@ fn run_sysusers(log: &Log) -> Result<()> {
         .at("execute", SYSUSERS)?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
-        said.lines()
-            .for_each(|line| log.info(&format!("systemd-sysusers: {line}")));
+        let made = said
+            .lines()
+            .filter(|line| line.starts_with("Creating"))
+            .count();
+        log.info(&format!("systemd-sysusers made {made} users and groups"));
         return Ok(());
     }
     said.lines()

@@ -31,7 +31,7 @@ pub(super) fn run(script: &Path, toplevel: &Path, log: &Log) -> Result<()> {
         .split(b'\n')
         .map_while(std::io::Result::ok)
     {
-        log.notice(&format!("activation: {}", String::from_utf8_lossy(&line)));
+        log.info(&format!("activation: {}", String::from_utf8_lossy(&line)));
     }
     let status = child.wait().at("wait for", script)?;
     if status.success() {

@@ -2,12 +2,9 @@
 
 use std::path::Path;
 
-use rustix::fs::{StatVfsMountFlags, statvfs};
-use rustix::mount::{MountFlags, mount_remount};
-
 use super::link;
 use crate::atomic_file;
-use crate::error::{InitError, IoContext, Result};
+use crate::error::{InitError, Result};
 use crate::mount::create_folder;
 
 /// Folders that every system has, with their modes.
@@ -69,26 +66,6 @@ pub(super) fn link_into_usr(root: &Path) -> Vec<InitError> {
         .map(|name| atomic_file::link(&Path::new("usr").join(name), &root.join(name)))
         .filter_map(Result::err)
         .collect()
-}
-
-/// A root that the boot loader had mounted read-only becomes writable.
-pub(super) fn make_root_writable() -> Result<()> {
-    let flags = statvfs("/").at("look at", "/")?.f_flag;
-    if !flags.contains(StatVfsMountFlags::RDONLY) {
-        return Ok(());
-    }
-    let mut kept = MountFlags::empty();
-    for (set, flag) in [
-        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
-        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
-        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
-        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
-        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
-    ] {
-        kept.set(flag, flags.contains(set));
-    }
-    mount_remount("/", kept, "").at("make writable", "/")
 }
 
 /// The system that was booted, for whoever asks which kernel's modules are the right ones.

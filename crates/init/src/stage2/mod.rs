@@ -26,6 +26,7 @@ use crate::config::{self, Stage2};
 use crate::error::{InitError, IoContext, Result};
 use crate::kernel_mounts;
 use crate::log::Log;
+use crate::mount::make_writable;
 use crate::rescue;
 
 /// What a toplevel says of itself.
@@ -64,7 +65,7 @@ pub fn activate(toplevel: &Path, log: &Log) -> Result<usize> {
 }
 
 fn prepare(init: &Path, log: &Log) -> Result<()> {
-    layout::make_root_writable()?;
+    make_writable(Path::new("/"))?;
     let mut steps = Steps::read(init.parent().unwrap_or(Path::new("/")), log)?;
     log.info(&format!("booting {}", steps.toplevel.display()));
     let links = layout::link_booted_system(&steps.toplevel)
@@ -117,10 +118,11 @@ impl<'a> Steps<'a> {
             self.failed("lay out the root", &problem);
         }
         trees::mount_usr(&self.toplevel)?;
-        trees::mount_etc(&self.toplevel, &self.configuration.state_directory)?;
+        // Before /etc, for the kernel may ask /sbin/modprobe for the overlay's module.
         for problem in layout::link_into_usr(Path::new("/")) {
             self.failed("link into /usr", &problem);
         }
+        trees::mount_etc(&self.toplevel, &self.configuration.state_directory)?;
         let protected = trees::protect_store();
         self.go_on("make /nix/store read-only", protected);
 

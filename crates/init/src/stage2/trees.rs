@@ -38,7 +38,22 @@ pub(super) fn mount_etc(toplevel: &Path, state: &Path) -> Result<()> {
         upper: Some(upper.clone()),
         work: Some(work.clone()),
     })?;
-    put_in_place(&overlay_tree(&lower, &upper, &work)?, Path::new("/etc"))
+    let etc = Path::new("/etc");
+    let tree = overlay_tree(&lower, &upper, &work).map_err(|error| match error {
+        InitError::Mount {
+            device,
+            fs_type,
+            source,
+            ..
+        } => InitError::Mount {
+            device,
+            fs_type,
+            mount_point: etc.to_owned(),
+            source,
+        },
+        other => other,
+    })?;
+    put_in_place(&tree, etc)
 }
 
 /// The store of an installed system is a folder of the root; only Nix may write to it, which makes it writable for itself alone.

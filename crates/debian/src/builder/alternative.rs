@@ -21,12 +21,75 @@ pub(crate) struct Alternative {
     pub(crate) priority: i64,
 }
 
-/// What packages say with variables or loops: package, link, target, priority.
+/// What packages say with variables or in loops: package, link, target, priority.
 const SCRIPTED: &[(&str, &str, &str, i64)] = &[
-    ("vim-gtk3", "/usr/bin/vim", "/usr/bin/vim.gtk3", 50),
-    ("emacs-nox", "/usr/bin/emacs", "/usr/bin/emacs-nox", 35),
-    ("emacs-gtk", "/usr/bin/emacs", "/usr/bin/emacs-gtk", 40),
-    ("docutils", "/usr/bin/rst2html", "/usr/bin/rst2html5", 1),
+    ("clang", "/usr/bin/c++", "/usr/bin/clang++", 10),
+    ("clang", "/usr/bin/c89", "/usr/bin/clang", 10),
+    ("clang", "/usr/bin/c99", "/usr/bin/clang", 10),
+    ("clang", "/usr/bin/cc", "/usr/bin/clang", 10),
+    (
+        "emacs-gtk",
+        "/usr/bin/emacsclient",
+        "/usr/bin/emacsclient.emacs",
+        28,
+    ),
+    (
+        "emacs-nox",
+        "/usr/bin/emacsclient",
+        "/usr/bin/emacsclient.emacs",
+        28,
+    ),
+    (
+        "openjdk-21-jdk-headless",
+        "/usr/bin/jar",
+        "/usr/lib/jvm/java-21-openjdk-amd64/bin/jar",
+        2111,
+    ),
+    (
+        "openjdk-21-jdk-headless",
+        "/usr/bin/javac",
+        "/usr/lib/jvm/java-21-openjdk-amd64/bin/javac",
+        2111,
+    ),
+    (
+        "openjdk-21-jdk-headless",
+        "/usr/bin/jshell",
+        "/usr/lib/jvm/java-21-openjdk-amd64/bin/jshell",
+        2111,
+    ),
+    (
+        "openjdk-21-jre-headless",
+        "/usr/bin/java",
+        "/usr/lib/jvm/java-21-openjdk-amd64/bin/java",
+        2111,
+    ),
+    (
+        "openjdk-21-jre-headless",
+        "/usr/bin/keytool",
+        "/usr/lib/jvm/java-21-openjdk-amd64/bin/keytool",
+        2111,
+    ),
+    ("php8.4-cli", "/usr/bin/phar", "/usr/bin/phar8.4", 84),
+    ("php8.4-cli", "/usr/bin/php", "/usr/bin/php8.4", 84),
+    ("traceroute", "/usr/bin/lft", "/usr/bin/lft.db", 100),
+    (
+        "traceroute",
+        "/usr/bin/traceproto",
+        "/usr/bin/traceproto.db",
+        100,
+    ),
+    (
+        "traceroute",
+        "/usr/bin/traceroute6",
+        "/usr/bin/traceroute6.db",
+        100,
+    ),
+    (
+        "traceroute",
+        "/usr/sbin/tcptraceroute",
+        "/usr/sbin/tcptraceroute.db",
+        100,
+    ),
 ];
 
 /// The alternatives that a package offers.
@@ -97,21 +160,19 @@ fn parse_statement(words: &[String]) -> Option<Vec<Alternative>> {
         }
     }
     let priority = priority?;
-    alternatives
-        .into_iter()
-        .map(|(link, name, target)| {
-            let is_literal =
-                |word: &str| word.starts_with('/') && !word.contains(['$', '`', '*', '?']);
-            (is_literal(link) && is_literal(target) && !name.contains(['$', '`'])).then(|| {
-                Alternative {
-                    link: link.clone(),
-                    name: name.clone(),
-                    target: target.clone(),
-                    priority,
-                }
-            })
+    let is_literal = |word: &str| !word.contains(['$', '`', '*', '?']);
+    let mut read = alternatives.into_iter().map(|(link, name, target)| {
+        let is_path = |word: &str| word.starts_with('/') && is_literal(word);
+        (is_path(link) && is_path(target) && is_literal(name)).then(|| Alternative {
+            link: link.clone(),
+            name: name.clone(),
+            target: target.clone(),
+            priority,
         })
-        .collect()
+    });
+    // Without its master, a slave is nothing.
+    let master = read.next()??;
+    Some(std::iter::once(master).chain(read.flatten()).collect())
 }
 
 /// Cuts a line at `;`, `&&`, `||` and `|` outside quotes, and drops comments.
@@ -217,15 +278,19 @@ update-alternatives --install /usr/bin/z z /usr/bin/z1 \"$priority\"
 
     #[test]
     fn the_table_fills_in_for_scripts() {
-        let found = of_package("emacs-nox", "update-alternatives --install $x $y $z 1");
+        let script = "update-alternatives --install /usr/bin/emacs emacs /usr/bin/emacs-nox 28 --slave $x $y $z\n\
+                      update-alternatives --install /usr/bin/$alt $alt /usr/bin/$alt.emacs 28\n";
         assert_eq!(
-            found,
-            vec![alternative(
-                "/usr/bin/emacs",
-                "emacs",
-                "/usr/bin/emacs-nox",
-                35
-            )]
+            of_package("emacs-nox", script),
+            vec![
+                alternative("/usr/bin/emacs", "emacs", "/usr/bin/emacs-nox", 28),
+                alternative(
+                    "/usr/bin/emacsclient",
+                    "emacsclient",
+                    "/usr/bin/emacsclient.emacs",
+                    28
+                ),
+            ]
         );
     }
 }

@@ -54,6 +54,17 @@ rec {
         evaluated
         // {
           inherit lib;
+          # Those within submodules as well, all in one error.
+          config =
+            if evaluated.unknownOptions == [ ] then
+              evaluated.config
+            else
+              throw (
+                lib.modules.unknownOptionsMessage {
+                  unknown = evaluated.unknownOptions;
+                  hint = evaluated._module.unknownOptionsHint;
+                }
+              );
           inherit (evaluated._module.args) pkgs;
           extendModules = args: wrap (evaluated.extendModules args);
         };

@@ -48,14 +48,14 @@ pub(crate) fn provide_indices(workspace: &Workspace) -> Result<()> {
     let mut missing = Vec::new();
     for file in lock.files() {
         let path = workspace.nix.fixed_path(&file.sha256, &file.name)?;
-        if !Path::new(&path).exists() {
+        if Path::new(&path).exists() {
+            keep_index(&workspace.nix, &workspace.places, &file, &path);
+        } else {
             missing.push(file);
         }
     }
-    for (file, path) in missing
-        .iter()
-        .zip(fetch(&workspace.nix, &workspace.places, &missing)?)
-    {
+    let paths = fetch(&workspace.nix, &workspace.places, &missing)?;
+    for (file, path) in missing.iter().zip(paths) {
         keep_index(&workspace.nix, &workspace.places, file, &path);
     }
     Ok(())
@@ -175,7 +175,9 @@ fn keep_index(nix: &Nix, places: &Places, file: &File, path: &str) {
             &file.sha256[..file.sha256.len().min(16)]
         ))
     });
-    if let Ok(root) = root {
+    if let Ok(root) = root
+        && !root.exists()
+    {
         let _ = nix.add_root(path, &root);
     }
 }

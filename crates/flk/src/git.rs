@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn status_is_read() {
         let git = parse(
-            b"# branch.oid 1234\0# branch.head main\01 .M N... 100644 100644 100644 aa bb hosts/a b.nix\0? notes.txt\0? a/x\0",
+            b"# branch.oid 1234\0# branch.head main\x001 .M N... 100644 100644 100644 aa bb hosts/a b.nix\0? notes.txt\0? a/x\0",
         );
         assert_eq!(git.head.as_deref(), Some("1234"));
         assert_eq!(git.changed, [PathBuf::from("hosts/a b.nix")]);

@@ -58,9 +58,9 @@ impl Lock {
             written = true;
         }
         let mut document = lock.unwrap_or_else(empty);
-        if names.iter().fold(false, |changed, name| {
-            put(&mut document, name, channel) || changed
-        }) {
+        // Each of them is put, whether or not the first was a change.
+        let changes = names.iter().map(|name| put(&mut document, name, channel));
+        if changes.filter(|&changed| changed).count() > 0 {
             let mut text = serde_json::to_string_pretty(&document)?;
             text.push('\n');
             match write_whole(&path, text.as_bytes()) {

@@ -129,7 +129,7 @@ impl Phase {
             self.announced = true;
             match self.unit {
                 Unit::Bytes => note(format_args!("{}: {}", self.name, bytes(total))),
-                Unit::Count => note(format_args!("{}: {total}", self.name)),
+                Unit::Count => note(format_args!("{}: {}", self.name, self.position())),
                 Unit::Time => {}
             }
             self.told = Instant::now();
@@ -144,6 +144,11 @@ impl Phase {
         if let Some(bar) = &self.bar {
             bar.set_message(text.into());
         }
+    }
+
+    /// What there is to be done.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
     }
 
     /// Ends the phase with a line.

@@ -56,7 +56,13 @@ impl EvaluationFailure {
     pub(crate) fn parse(text: &str) -> Self {
         let lines: Vec<&str> = text.lines().collect();
         let headers: Vec<usize> = (0..lines.len())
-            .filter(|&index| header(lines[index]).is_some_and(|message| !message.is_empty()))
+            .filter(|&index| match header(lines[index]) {
+                Some("") => lines
+                    .get(index + 1)
+                    .is_some_and(|next| begins_message(next)),
+                Some(_) => true,
+                None => false,
+            })
             .collect();
         // What failed because something else did is said last.
         let Some(&start) = headers
@@ -95,6 +101,9 @@ impl EvaluationFailure {
             {
                 failure.position = Some(position);
                 in_frame = true;
+                while message.last().is_some_and(String::is_empty) {
+                    message.pop();
+                }
             } else if in_frame && is_frame(trimmed) {
                 failure.frame.push(unindent(line).to_owned());
             } else if !(in_frame && trimmed.is_empty()) {
@@ -123,6 +132,12 @@ impl EvaluationFailure {
 
 fn header(line: &str) -> Option<&str> {
     line.trim_start().strip_prefix("error:").map(str::trim)
+}
+
+/// What stands under a bare `error:`, a message that begins with a line break or a trace.
+fn begins_message(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty() && !line.starts_with('…') && position(line).is_none()
 }
 
 fn is_consequence(line: &str) -> bool {
@@ -241,8 +256,20 @@ error: syntax error, unexpected '=', expecting ';'
         );
         assert_eq!(
             failure.message,
-            "attribute 'z' missing\n\nDid you mean one of x or y?"
+            "attribute 'z' missing\nDid you mean one of x or y?"
         );
+    }
+
+    #[test]
+    fn a_message_that_begins_with_a_line_break_is_read() {
+        let failure = EvaluationFailure::parse(
+            "error:
+       Failed assertions:
+       - no keys
+(use '--show-trace' to show detailed location information)
+",
+        );
+        assert_eq!(failure.message, "Failed assertions:\n- no keys");
     }
 
     #[test]

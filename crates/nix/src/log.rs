@@ -224,6 +224,7 @@ fn is_known(warning: &str) -> bool {
         || warning.starts_with("not writing modified lock file")
         || (warning.starts_with("Git tree ") && warning.ends_with("is dirty"))
         || warning.starts_with("the group 'nixbld'")
+        || warning.starts_with("(use '--show-trace'")
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ fn pack(
             .is_none_or(|(current, _)| *current != progress.phase);
         if is_new {
             if let Some((_, done)) = phase.take() {
-                done.finish(ui::bytes(progress.total));
+                finish(done);
             }
             let name = match progress.phase {
                 flk_image::Phase::Compress => "pack",
@@ -160,9 +160,14 @@ fn pack(
     })
     .context(|| format!("cannot make {}", out.display()))?;
     if let Some((_, phase)) = phase {
-        phase.finish(ui::bytes(written.size));
+        finish(phase);
     }
     Ok(written)
+}
+
+fn finish(phase: Phase) {
+    let total = ui::bytes(phase.total());
+    phase.finish(total);
 }
 
 fn tell(out: &Path, written: &Written, fingerprint: Option<&str>, started: Instant) {

@@ -47,6 +47,15 @@ impl Workbench {
         }
     }
 
+    /// Flk's real companions, from the folder where Cargo builds them.
+    pub(crate) fn with_companions(self, built: &Path) -> Self {
+        for companion in ["flk-debian", "flk-init"] {
+            let to = self.folder.path().join("bin").join(companion);
+            fs::copy(built.join(companion), &to).unwrap();
+        }
+        self
+    }
+
     /// Sets a variable of the otherwise cleared environment.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));

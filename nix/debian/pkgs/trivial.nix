@@ -150,34 +150,6 @@ rec {
   runCommandLocal = scripted;
   runCommandNoCC = scripted;
 
-  # A script that runs Debian's own programs in the sandbox: `run PROGRAM ARGUMENT…` starts one of `names` or of what
-  # they depend on, through its own dynamic linker.
-  runWithDebian =
-    name: names: script:
-    let
-      raws = map (package: debian.raws.${package}) (debian.closureOf names);
-      folders = suffix: lib.concatMapStringsSep ":" (raw: "${raw}/usr/${suffix}") raws;
-    in
-    scripted name { } ''
-      run() {
-        local name=$1 folder
-        shift
-        for folder in ${
-          lib.concatMapStringsSep " " (raw: "${raw}/usr/sbin ${raw}/usr/bin ${raw}/usr/lib/systemd") raws
-        }; do
-          if [ -x "$folder/$name" ]; then
-            ${debian.raws.libc6}/usr/lib64/ld-linux-x86-64.so.2 \
-              --library-path ${folders "lib/x86_64-linux-gnu"}:${folders "lib/x86_64-linux-gnu/systemd"} \
-              "$folder/$name" "$@"
-            return
-          fi
-        done
-        echo "$name is in none of ${toString names}" >&2
-        return 127
-      }
-      ${script}
-    '';
-
   concatText = name: files: writeText name (lib.concatMapStrings builtins.readFile files);
 
   linkFarm =

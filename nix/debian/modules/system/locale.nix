@@ -34,6 +34,47 @@ let
     ]
   ) (map parse (lib.unique ([ i18n.defaultLocale ] ++ i18n.wantedLocales)));
 
+  # The archive of locales with one more. localedef adds to the archive that is there.
+  addLocale =
+    archive: locale:
+    pkgs.builder.build {
+      name = "locale-archive";
+      command = "exec";
+      parameters = {
+        packages = map (name: pkgs.debian.raws.${name}) (pkgs.debian.closureOf [ "libc-bin" ]);
+        command = [
+          "localedef"
+          "--prefix=@scratch@"
+          "--no-warnings=ascii"
+          "-i"
+          locale.input
+          "-f"
+          locale.charset
+          locale.name
+        ];
+        environment.I18NPATH = "@scratch@/i18n";
+        scratch = [
+          {
+            path = "i18n/locales";
+            link = "${pkgs.debian.raws.locales}/usr/share/i18n/locales";
+          }
+          {
+            path = "i18n/charmaps/${locale.charset}";
+            gunzip = "${pkgs.debian.raws.locales}/usr/share/i18n/charmaps/${locale.charset}.gz";
+          }
+          {
+            path = "usr/lib/locale/.keep";
+            text = "";
+          }
+        ]
+        ++ lib.optional (archive != null) {
+          path = "usr/lib/locale/locale-archive";
+          copy = "${archive}";
+        };
+        result = "usr/lib/locale/locale-archive";
+      };
+    };
+
   flag =
     description:
     lib.mkOption {
@@ -167,17 +208,6 @@ in
     }
     // i18n.extraLocaleSettings;
 
-    system.build.locales =
-      if asked == [ ] then
-        null
-      else
-        pkgs.runWithDebian "locale-archive" [ "libc-bin" ] ''
-          mkdir -p root/usr/lib/locale
-          export I18NPATH=${pkgs.debian.raws.locales}/usr/share/i18n
-          ${lib.concatMapStrings (locale: ''
-            run localedef --prefix="$PWD/root" --no-warnings=ascii -i ${lib.escapeShellArg locale.input} -f ${lib.escapeShellArg locale.charset} ${lib.escapeShellArg locale.name}
-          '') asked}
-          cp root/usr/lib/locale/locale-archive $out
-        '';
+    system.build.locales = lib.foldl' addLocale null asked;
   };
 }

@@ -139,12 +139,26 @@ in
         )}";
 
     # hwdb.bin, which udev's maintainer script makes.
-    hwdb = pkgs.runWithDebian "hwdb.bin" [ "udev" ] ''
-      mkdir -p root/usr/lib/udev
-      cp -r ${pkgs.debian.raws.udev}/usr/lib/udev/hwdb.d root/usr/lib/udev/
-      run systemd-hwdb --root="$PWD/root" --usr update
-      cp root/usr/lib/udev/hwdb.bin $out
-    '';
+    hwdb = pkgs.builder.build {
+      name = "hwdb.bin";
+      command = "exec";
+      parameters = {
+        packages = map (name: pkgs.debian.raws.${name}) (pkgs.debian.closureOf [ "udev" ]);
+        command = [
+          "systemd-hwdb"
+          "--root=@scratch@"
+          "--usr"
+          "update"
+        ];
+        scratch = [
+          {
+            path = "usr/lib/udev/hwdb.d";
+            copy = "${pkgs.debian.raws.udev}/usr/lib/udev/hwdb.d";
+          }
+        ];
+        result = "usr/lib/udev/hwdb.bin";
+      };
+    };
 
     toplevel = checked (
       pkgs.builder.build {

@@ -16,7 +16,7 @@ const HOST: &str = "NixOS";
 /// The host file of the tests: the template's own, with one key given by `keys` and one by `keyFiles`.
 const HOST_FILE: &str = r#"{ ... }:
 {
-  imports = [ ../profiles/template-host.nix ];
+  imports = [ ./template.nix ];
   users.users.nixos.openssh.authorizedKeys.keys = [ "@LISTED@" ];
   users.users.nixos.openssh.authorizedKeys.keyFiles = [ ../keys/filed.pub ];
 }
@@ -208,7 +208,7 @@ impl Fixture {
             )?
             .success()?;
         let host = self.repository.join("hosts/NixOS.nix");
-        let original = self.repository.join("profiles/template-host.nix");
+        let original = self.repository.join("hosts/template.nix");
         fs::rename(&host, &original).map_err(BenchError::file(&host))?;
         write(&host, &HOST_FILE.replace("@LISTED@", &self.listed.line()?))?;
         write(

@@ -234,7 +234,11 @@ in
         util-linux
       ];
 
-      nix.extraOptions = "extra-experimental-features = nix-command flakes";
+      # The registry of the wide world is left out: without a network each `nix` would wait for it.
+      nix.extraOptions = ''
+        extra-experimental-features = nix-command flakes
+        flake-registry = ${pkgs.writeText "flake-registry.json" ''{"flakes":[],"version":2}''}
+      '';
       nix.registry = lib.mapAttrs (_: path: {
         to = force {
           type = "path";

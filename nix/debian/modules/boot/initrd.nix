@@ -29,6 +29,9 @@ let
   busybox = "${pkgs.debian.raws.busybox-static}/usr/bin/busybox";
 in
 {
+  # Stage 2 lays /etc over the system's.
+  config.boot.initrd.kernelModules = [ "overlay" ];
+
   config.system.build = {
     stage1 = {
       version = 1;

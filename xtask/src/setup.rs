@@ -22,7 +22,7 @@ const fn package(name: &'static str, provides: &'static str, reason: &'static st
 }
 
 /// `provides` is a program on the path, or a file if it starts with a slash.
-const PACKAGES: [Package; 13] = [
+const PACKAGES: [Package; 21] = [
     package("nix-bin", "nix", "evaluates hosts and builds systems"),
     package("git", "git", "says which files of a repository are tracked"),
     package(
@@ -60,6 +60,14 @@ const PACKAGES: [Package; 13] = [
         "/usr/lib/x86_64-linux-gnu/libnss_mdns6_minimal.so.2",
         "lets ssh find NixOS.local",
     ),
+    package("dosfstools", "mkfs.vfat", "makes what the probes are judged on"),
+    package("e2fsprogs", "mkfs.ext4", "likewise"),
+    package("btrfs-progs", "mkfs.btrfs", "likewise"),
+    package("xfsprogs", "mkfs.xfs", "likewise"),
+    package("f2fs-tools", "mkfs.f2fs", "likewise"),
+    package("erofs-utils", "mkfs.erofs", "likewise"),
+    package("cryptsetup-bin", "cryptsetup", "likewise"),
+    package("gdisk", "sgdisk", "likewise"),
 ];
 
 /// Installs what is missing and builds flk.

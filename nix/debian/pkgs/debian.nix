@@ -15,7 +15,9 @@ let
     name:
     let
       package = known.${name} or (throw ''
-        Debian ${archive.pin.suite} has no package `${name}'${nearest name}
+        Debian ${archive.pin.suite} has no package `${name}'${
+          lib.optionalString (nearest name != [ ]) "; near it: ${lib.concatStringsSep ", " (nearest name)}"
+        }
       '');
     in
     if package.component != "main" && !unfreeAllowed then
@@ -26,21 +28,19 @@ let
     else
       package;
 
+  # At most five names of packages that are like `name`, the likest first.
   nearest =
     name:
     let
       length = builtins.stringLength name;
+      sharesStart = other: builtins.substring 0 1 other == builtins.substring 0 1 name;
+      isAsLong =
+        other: builtins.stringLength other >= length - 2 && builtins.stringLength other <= length + 2;
       candidates = lib.filter (
-        other:
-        builtins.substring 0 1 other == builtins.substring 0 1 name
-        && builtins.stringLength other >= length - 2
-        && builtins.stringLength other <= length + 2
-        && lib.strings.levenshteinAtMost 2 name other
+        other: sharesStart other && isAsLong other && lib.strings.levenshteinAtMost 2 name other
       ) (lib.attrNames known);
     in
-    lib.optionalString (
-      candidates != [ ]
-    ) "; near it: ${lib.concatStringsSep ", " (lib.take 5 candidates)}";
+    lib.take 5 (lib.sortOn (lib.strings.levenshtein name) candidates);
 
   # Without the epoch, as nixpkgs' versions are.
   upstreamVersion = package: lib.last (lib.splitString ":" package.version);
@@ -122,6 +122,7 @@ in
     closureOf
     package
     lookUp
+    nearest
     ;
 
   # Every package of the archive under its own name.

@@ -14,7 +14,7 @@ mod ui;
 mod verb;
 mod workspace;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -62,6 +62,11 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // What an interruption makes fail is of no interest.
+        Err(_) if flk_nix::is_interrupted() => {
+            ui::failure(INTERRUPTED);
+            ExitCode::FAILURE
+        }
         Err(failure) => {
             ui::failure(&failure.render());
             ExitCode::FAILURE
@@ -69,16 +74,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ctrl-C and SIGTERM end Nix with all its builders; the verb that waits for it then fails, and removes what it has begun. Elsewhere flk ends at
-/// once: outputs are written beside their target, and the next run removes what is left of them.
+const INTERRUPTED: &str = "error: interrupted\n";
+/// How long a verb has to remove what it has begun, if it does not wait for Nix.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long Nix has to end its builders.
+const NIX_GRACE: Duration = Duration::from_secs(5);
+
+/// Ctrl-C and SIGTERM end Nix with all its builders; the verb that waits for it then fails, and removes what it has begun. Elsewhere it has a
+/// moment for that: outputs are written beside their target, and the next run removes what is left of them.
 fn handle_interruption() {
     let handler = || {
         let waiting = flk_nix::is_running();
         flk_nix::interrupt();
-        if !waiting {
-            ui::failure("error: interrupted\n");
-            std::process::exit(1);
+        if waiting {
+            std::thread::sleep(NIX_GRACE);
+            // Not in order, then.
+            flk_nix::interrupt();
         }
+        std::thread::sleep(GRACE);
+        ui::failure(INTERRUPTED);
+        std::process::exit(1);
     };
     // Fails only if a handler is set already.
     let _ = ctrlc::set_handler(handler);

@@ -6,7 +6,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
 /// Where flk runs.
@@ -119,6 +119,13 @@ impl Workbench {
     pub(crate) fn flk_in(&self, folder: &str, arguments: &[&str]) -> Run {
         let mut command = self.command(&self.folder.path().join("bin/flk"), folder);
         Run::of(command.args(arguments).output().expect("flk runs"))
+    }
+
+    /// Starts flk in a folder below `work`, with its standard error to be read.
+    pub(crate) fn start_flk_in(&self, folder: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command(&self.folder.path().join("bin/flk"), folder);
+        command.args(arguments).stderr(Stdio::piped());
+        command.spawn().expect("flk starts")
     }
 
     /// Runs git in a folder below `work`; it has to succeed.

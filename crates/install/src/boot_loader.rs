@@ -1,0 +1,96 @@
+//! The boot loader, by the system's own program: `bin/switch-to-configuration boot` in a chroot of the target, as `nixos-install` has it.
+//!
+//! It runs in a mount namespace of a thread's own, so `/dev`, `/proc`, `/sys` and `/run` are gone from the target with the thread, whatever happens.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change};
+use rustix::thread::UnshareFlags;
+
+use crate::root::inside;
+use crate::{Error, Result};
+
+/// Seen from the target.
+const SWITCH: &str = "/nix/var/nix/profiles/system/bin/switch-to-configuration";
+/// Programs of the target, for those that NixOS's own script calls.
+const PATH: &str =
+    "/nix/var/nix/profiles/system/sw/bin:/nix/var/nix/profiles/system/sw/sbin:/usr/bin:/usr/sbin";
+
+/// Installs the boot loader for all generations of the target's system profile.
+///
+/// # Errors
+/// [`Error::Program`] with what it printed; [`Error::Io`] when the chroot cannot be made.
+pub(crate) fn install(root: &Path) -> Result<()> {
+    for folder in ["dev", "proc", "sys", "run", "tmp"] {
+        let path = root.join(folder);
+        if !path.exists() {
+            fs::create_dir(&path).map_err(Error::io("create", &path))?;
+        }
+    }
+    let output = std::thread::scope(|scope| {
+        scope
+            .spawn(|| run_inside(root))
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    Err(Error::Program {
+        program: format!("{SWITCH} boot"),
+        status: output.status,
+        output: text,
+    })
+}
+
+/// For a thread that ends afterwards: it has left the process's mounts and root.
+fn run_inside(root: &Path) -> Result<Output> {
+    leave_mounts().map_err(Error::errno("make a mount namespace for", root))?;
+    let top = Path::new("/");
+    mount_change(
+        top,
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .map_err(Error::errno("make private the mounts of", top))?;
+    for folder in ["/dev", "/proc", "/sys"] {
+        let place = inside(root, Path::new(folder));
+        mount_bind_recursive(folder, &place).map_err(Error::errno("mount", &place))?;
+    }
+    let run = root.join("run");
+    mount(
+        "tmpfs",
+        &run,
+        "tmpfs",
+        MountFlags::empty(),
+        Some(c"mode=0755"),
+    )
+    .map_err(Error::errno("mount", &run))?;
+    rustix::process::chroot(root).map_err(Error::errno("change to", root))?;
+    rustix::process::chdir("/").map_err(Error::errno("change to", root))?;
+    Command::new(SWITCH)
+        .arg("boot")
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", "/root")
+        .env(
+            "LOCALE_ARCHIVE",
+            "/nix/var/nix/profiles/system/sw/lib/locale/locale-archive",
+        )
+        .env("NIXOS_INSTALL_BOOTLOADER", "1")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .map_err(Error::io("run", &PathBuf::from(SWITCH)))
+}
+
+#[expect(
+    unsafe_code,
+    reason = "unshare can break what relies on shared descriptors; only mounts and root are left here"
+)]
+fn leave_mounts() -> rustix::io::Result<()> {
+    // SAFETY: without FILES no file descriptor table is split, so no descriptor that Rust owns changes its meaning.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS) }
+}

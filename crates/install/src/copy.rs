@@ -1,0 +1,312 @@
+//! Store paths, copied in parallel: each under a temporary name beside its place, its NAR hash checked on the way, and renamed when it is whole and right.
+//!
+//! Nothing is synced here; that is one `syncfs` for all of them, later.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use flk_nix::PathInfo;
+
+use crate::nar::Serialiser;
+use crate::root::TEMPORARY_PREFIX;
+use crate::{Error, Result};
+
+/// What to do with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// It is not there: copy it.
+    Copy,
+    /// It is there, but not registered: keep it if its hash is right, else copy it.
+    Check,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Bytes written.
+    pub(crate) written: u64,
+    /// Paths that were there and right.
+    pub(crate) kept: usize,
+}
+
+/// Removes what an earlier run left half done.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn remove_leftovers(store: &Path) -> Result<()> {
+    let entries = match fs::read_dir(store) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(Error::io("read", store))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(Error::io("read", store))?;
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(TEMPORARY_PREFIX)
+        {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Brings the paths to `store`. `progress` gets the bytes that were dealt with, as they come.
+///
+/// # Errors
+/// The first failure; what is whole by then stays.
+pub(crate) fn bring(
+    tasks: &[(&PathInfo, Task)],
+    source: &Path,
+    store: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Done> {
+    // The largest first, so that no thread is left alone with it at the end.
+    let mut order: Vec<_> = tasks.to_vec();
+    order.sort_by_key(|(info, _)| std::cmp::Reverse(info.nar_size));
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let threads = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .min(order.len().max(1));
+    let (sender, receiver) = mpsc::channel::<u64>();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                let sender = sender.clone();
+                let (order, next, stop) = (&order, &next, &stop);
+                scope.spawn(move || {
+                    let mut done = Done::default();
+                    while !stop.load(Ordering::Relaxed) {
+                        let Some((info, task)) = order.get(next.fetch_add(1, Ordering::Relaxed))
+                        else {
+                            break;
+                        };
+                        let mut advance = |bytes| {
+                            let _ = sender.send(bytes);
+                            !stop.load(Ordering::Relaxed)
+                        };
+                        if let Err(error) =
+                            bring_one(info, *task, (source, store), &mut advance, &mut done)
+                        {
+                            let is_first = !stop.swap(true, Ordering::Relaxed);
+                            return (done, is_first.then_some(error));
+                        }
+                    }
+                    (done, None)
+                })
+            })
+            .collect();
+        drop(sender);
+        for bytes in receiver {
+            progress(bytes);
+        }
+        let mut total = Done::default();
+        let mut failure = None;
+        for worker in workers {
+            let (done, error) = worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            total.written += done.written;
+            total.kept += done.kept;
+            failure = failure.or(error);
+        }
+        failure.map_or(Ok(total), Err)
+    })
+}
+
+fn bring_one(
+    info: &PathInfo,
+    task: Task,
+    (source, store): (&Path, &Path),
+    advance: &mut dyn FnMut(u64) -> bool,
+    done: &mut Done,
+) -> Result<()> {
+    let name = Path::new(&info.path).file_name().unwrap_or_default();
+    let target = store.join(name);
+    if task == Task::Check {
+        // What cannot be read is as good as wrong.
+        let found = Serialiser::new(&info.path, &mut |_| true).run(&target, None);
+        if found.is_ok_and(|hash| hash == info.nar_hash) {
+            done.kept += 1;
+            advance(info.nar_size);
+            return Ok(());
+        }
+        remove(&target)?;
+    }
+    let mut temporary = std::ffi::OsString::from(TEMPORARY_PREFIX);
+    temporary.push(name);
+    let temporary = store.join(temporary);
+    let mut counted = 0;
+    let copied = Serialiser::new(&info.path, &mut |bytes| {
+        counted += bytes;
+        advance(bytes)
+    })
+    .run(&source.join(name), Some(&temporary));
+    let checked = copied.and_then(|found| {
+        if found == info.nar_hash {
+            return Ok(());
+        }
+        Err(Error::Damaged {
+            path: info.path.clone(),
+            expected: info.nar_hash.clone(),
+            found,
+        })
+    });
+    if checked.is_err() {
+        // The first failure is the one to tell.
+        let _ = remove(&temporary);
+    }
+    checked?;
+    fs::rename(&temporary, &target).map_err(Error::io("put into place", &target))?;
+    done.written += counted;
+    // A NAR is a little longer than the files in it.
+    advance(info.nar_size.saturating_sub(counted));
+    Ok(())
+}
+
+/// Removes a path of a store, whatever it is, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    removed.map_err(Error::io("remove", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nar::nar_hash;
+    use std::path::PathBuf;
+
+    struct Stores {
+        dir: tempfile::TempDir,
+        infos: Vec<PathInfo>,
+    }
+
+    impl Stores {
+        fn new() -> Stores {
+            let dir = tempfile::tempdir().unwrap();
+            let source = dir.path().join("source");
+            fs::create_dir_all(dir.path().join("target")).unwrap();
+            let mut infos = Vec::new();
+            for index in 0..9_usize {
+                let path = source.join(format!("hash-{index}"));
+                if index == 4 {
+                    fs::write(&path, "a file").unwrap();
+                } else {
+                    fs::create_dir_all(path.join("bin")).unwrap();
+                    fs::write(path.join("bin/program"), vec![index as u8; 1000 * index]).unwrap();
+                }
+                infos.push(PathInfo {
+                    path: format!("/nix/store/hash-{index}"),
+                    nar_hash: nar_hash(&path).unwrap(),
+                    nar_size: 1000 * index as u64 + 500,
+                    references: Vec::new(),
+                });
+            }
+            Stores { dir, infos }
+        }
+
+        fn source(&self) -> PathBuf {
+            self.dir.path().join("source")
+        }
+
+        fn target(&self) -> PathBuf {
+            self.dir.path().join("target")
+        }
+
+        /// As a second run would decide.
+        fn bring(&self) -> Result<(Done, u64)> {
+            let tasks: Vec<_> = self
+                .infos
+                .iter()
+                .map(|info| {
+                    let name = Path::new(&info.path).file_name().unwrap();
+                    let is_there = fs::symlink_metadata(self.target().join(name)).is_ok();
+                    (info, if is_there { Task::Check } else { Task::Copy })
+                })
+                .collect();
+            let mut bytes = 0;
+            remove_leftovers(&self.target())?;
+            let done = bring(&tasks, &self.source(), &self.target(), &mut |count| {
+                bytes += count;
+            })?;
+            Ok((done, bytes))
+        }
+
+        fn names(&self) -> Vec<String> {
+            let mut names: Vec<String> = fs::read_dir(self.target())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn all_arrive_with_their_hashes() {
+        let stores = Stores::new();
+        let (done, bytes) = stores.bring().unwrap();
+        assert_eq!(done.kept, 0);
+        assert_eq!(
+            done.written,
+            (0..9).filter(|i| *i != 4).map(|i| 1000 * i).sum::<u64>() + 6
+        );
+        let sizes: u64 = stores.infos.iter().map(|info| info.nar_size).sum();
+        assert_eq!(bytes, sizes);
+        for info in &stores.infos {
+            let name = Path::new(&info.path).file_name().unwrap();
+            assert_eq!(
+                nar_hash(&stores.target().join(name)).unwrap(),
+                info.nar_hash
+            );
+        }
+    }
+
+    #[test]
+    fn a_second_run_keeps_what_is_right_and_replaces_what_is_not() {
+        let stores = Stores::new();
+        stores.bring().unwrap();
+        let target = stores.target();
+        // As a power cut may leave them: empty, gone, half copied.
+        fs::write(target.join("hash-4"), "").unwrap();
+        remove(&target.join("hash-7")).unwrap();
+        fs::create_dir(target.join(format!("{TEMPORARY_PREFIX}hash-8"))).unwrap();
+        let (done, _) = stores.bring().unwrap();
+        assert_eq!((done.kept, done.written), (7, 7000 + 6));
+        assert_eq!(stores.names().len(), 9);
+        assert_eq!(
+            stores.bring().unwrap().0,
+            Done {
+                kept: 9,
+                written: 0
+            }
+        );
+    }
+
+    #[test]
+    fn damage_is_named_and_leaves_nothing() {
+        let mut stores = Stores::new();
+        stores.infos[6].nar_hash = "0".repeat(64);
+        let error = stores.bring().unwrap_err();
+        assert!(
+            matches!(&error, Error::Damaged { path, .. } if path == "/nix/store/hash-6"),
+            "{error}"
+        );
+        assert!(!stores.names().contains(&"hash-6".to_owned()));
+        assert!(stores.names().iter().all(|name| name.starts_with("hash-")));
+
+        let stores = Stores::new();
+        remove(&stores.source().join("hash-2/bin/program")).unwrap();
+        std::os::unix::fs::symlink("/", stores.source().join("hash-2/bin/program")).unwrap();
+        assert!(matches!(stores.bring(), Err(Error::Damaged { .. })));
+    }
+}

@@ -1,0 +1,164 @@
+//! A plan, carried out, in the order that the crate's own documentation gives.
+
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use flk_nix::PathInfo;
+use serde::Serialize;
+
+use crate::copy::{self, Task};
+use crate::plan::Plan;
+use crate::root::inside;
+use crate::system::LoaderKind;
+use crate::{Error, Result, boot_loader, host_key, nix_store, profile};
+
+const STORE: &str = "/nix/store";
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Store paths are copied; counts bytes.
+    Copy,
+    /// The disk writes what it was given.
+    Sync,
+    /// Nix makes the paths valid.
+    Register,
+    /// The boot loader is installed.
+    BootLoader,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// With what.
+    pub phase: Phase,
+    /// Bytes dealt with; 0 where nothing is counted.
+    pub done: u64,
+    /// Of so many.
+    pub total: u64,
+}
+
+/// An installed host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Installed {
+    /// The system profile's generation.
+    pub generation: u64,
+    /// Bytes of store paths that were written.
+    pub written: u64,
+    /// Store paths that were there, by an earlier run or another generation.
+    pub kept: usize,
+    /// The fingerprint of the host's own ssh host key.
+    pub fingerprint: String,
+}
+
+/// Installs. After a failure the target boots what it booted before, and another run goes on from there.
+///
+/// # Errors
+/// Those of [`Error`] that are no refusals.
+pub fn execute(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Installed> {
+    let mut tell = |phase, done, total| progress(Progress { phase, done, total });
+    let root = &plan.root;
+    let store = inside(root, Path::new(STORE));
+    lay_out(root)?;
+    copy::remove_leftovers(&store)?;
+
+    let valid = nix_store::valid(root, &plan.closure)?;
+    let mut kept = valid.len();
+    let tasks = tasks(&plan, &store, &valid);
+    let total = tasks.iter().map(|(info, _)| info.nar_size).sum();
+    tell(Phase::Copy, 0, total);
+    let mut done = 0;
+    let copied = copy::bring(&tasks, Path::new(STORE), &store, &mut |bytes| {
+        done += bytes;
+        tell(Phase::Copy, done, total);
+    })?;
+    kept += copied.kept;
+    tell(Phase::Sync, 0, 0);
+    sync(&store)?;
+    if !tasks.is_empty() {
+        tell(Phase::Register, 0, 0);
+        nix_store::register(root, &plan.closure)?;
+        sync(&inside(root, Path::new("/nix/var/nix/db")))?;
+    }
+
+    let fingerprint = host_key::settle(root, &plan.system, &plan.host)?;
+    if !plan.system.is_built_in {
+        mark_as_nixos(root)?;
+    }
+    let generation = profile::set(root, &plan.toplevel)?;
+    tell(Phase::Sync, 0, 0);
+    sync(&inside(root, Path::new("/nix/var/nix/profiles")))?;
+    sync(root)?;
+
+    if plan.boot_loader != LoaderKind::None {
+        tell(Phase::BootLoader, 0, 0);
+        boot_loader::install(root)?;
+        sync(root)?;
+        if let Some(esp) = &plan.system.esp {
+            sync(&inside(root, esp))?;
+        }
+    }
+    Ok(Installed {
+        generation,
+        written: copied.written,
+        kept,
+        fingerprint,
+    })
+}
+
+/// What is to be done with each path that is not valid yet.
+fn tasks<'p>(plan: &'p Plan, store: &Path, valid: &[&PathInfo]) -> Vec<(&'p PathInfo, Task)> {
+    let valid: std::collections::HashSet<&str> =
+        valid.iter().map(|info| info.path.as_str()).collect();
+    plan.closure
+        .paths
+        .iter()
+        .filter(|info| !valid.contains(info.path.as_str()))
+        .map(|info| {
+            let name = Path::new(&info.path).file_name().unwrap_or_default();
+            let is_there = fs::symlink_metadata(store.join(name)).is_ok();
+            (info, if is_there { Task::Check } else { Task::Copy })
+        })
+        .collect()
+}
+
+/// The folders that are written to.
+fn lay_out(root: &Path) -> Result<()> {
+    for (folder, mode) in [
+        ("nix", 0o755),
+        ("nix/store", 0o1775),
+        ("nix/var", 0o755),
+        ("nix/var/nix", 0o755),
+        ("nix/var/nix/profiles", 0o755),
+        ("etc", 0o755),
+        ("var", 0o755),
+        ("var/lib", 0o755),
+    ] {
+        let path = root.join(folder);
+        if path.is_dir() {
+            continue;
+        }
+        DirBuilder::new()
+            .mode(mode)
+            .create(&path)
+            .map_err(Error::io("create", &path))?;
+    }
+    Ok(())
+}
+
+/// NixOS's `switch-to-configuration` works only where this file is.
+fn mark_as_nixos(root: &Path) -> Result<()> {
+    let mark = root.join("etc/NIXOS");
+    if mark.exists() {
+        return Ok(());
+    }
+    fs::write(&mark, "").map_err(Error::io("write", &mark))
+}
+
+/// Returns when everything on the file system of this path is on disk.
+fn sync(path: &Path) -> Result<()> {
+    let folder = File::open(path).map_err(Error::io("open", path))?;
+    rustix::fs::syncfs(&folder).map_err(Error::errno("sync", path))
+}

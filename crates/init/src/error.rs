@@ -109,6 +109,12 @@ pub enum InitError {
         /// Its exit status, in words.
         status: String,
     },
+    /// An action of `switch-to-configuration` that is not there yet.
+    #[error("switch-to-configuration {action}: this channel knows `boot` alone")]
+    Switch {
+        /// What was asked for.
+        action: String,
+    },
     /// The command line of `flk-init` is not one that it knows.
     #[error("usage: flk-init activate TOPLEVEL")]
     Usage,
@@ -137,6 +143,9 @@ impl InitError {
                 _ => return None,
             }),
             Self::NoModule { .. } => Some("add it to boot.initrd.availableKernelModules".to_owned()),
+            Self::Switch { .. } => Some(
+                "`switch-to-configuration boot`, then restart the machine".to_owned(),
+            ),
             Self::Missing { hint, .. } => Some((*hint).to_owned()),
             _ => None,
         }

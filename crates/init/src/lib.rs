@@ -1,13 +1,15 @@
 //! Stage 1 and stage 2 of the built-in channel: how a system comes up, from the initrd to systemd.
 //!
 //! One static program, PID 1 twice: as `/init` of the initrd ([`stage1`]) it finds and mounts the system, as `<toplevel>/init` ([`stage2`]) it gives the
-//! root its shape (`/usr`, `/etc`, users, wrappers) and executes systemd; `flk-init activate <toplevel>` does the latter on a running system.
+//! root its shape (`/usr`, `/etc`, users, wrappers) and executes systemd; `flk-init activate <toplevel>` does the latter on a running system. As
+//! `<toplevel>/bin/switch-to-configuration` it installs the boot loader ([`boot_loader`]).
 //! ARCHITECTURE.md, "A system on the built-in channel", says what both promise. What is decided (which module, which superblock, which uid) is kept apart
 //! from the system calls that carry it out.
 
 pub mod accounts;
 pub mod atomic_file;
 pub mod block;
+pub mod boot_loader;
 pub mod cmdline;
 pub mod config;
 pub mod device;

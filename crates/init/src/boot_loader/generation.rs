@@ -1,0 +1,179 @@
+//! The generations of the system profile, each with what its `boot.json` says: `/nix/var/nix/profiles/system-3-link`.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::{InitError, IoContext, Result};
+
+const PROFILES: &str = "/nix/var/nix/profiles";
+
+/// A generation that can be booted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Whether it is the one that the profile shows, which is booted by default.
+    pub is_current: bool,
+    /// Its name for people.
+    pub label: String,
+    /// The kernel, in the store.
+    pub kernel: PathBuf,
+    /// The initrd, in the store.
+    pub initrd: PathBuf,
+    /// The kernel's command line, with `init=`.
+    pub arguments: String,
+}
+
+impl Generation {
+    /// As menus call it.
+    pub fn title(&self) -> String {
+        // The menus of both loaders are a line each.
+        let label = self.label.replace(['\n', '"', '\\', '$', '`'], " ");
+        format!("{label}, generation {}", self.number)
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(rename = "org.nixos.bootspec.v1")]
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    label: String,
+    kernel: PathBuf,
+    initrd: PathBuf,
+    init: PathBuf,
+    #[serde(default)]
+    kernel_params: Vec<String>,
+}
+
+/// All generations, the newest first.
+///
+/// # Errors
+/// There is none; or a `boot.json` is not as it should be.
+pub(super) fn all(root: &Path) -> Result<Vec<Generation>> {
+    let folder = inside(root, Path::new(PROFILES));
+    let current =
+        fs::read_link(folder.join("system")).at("read the link", folder.join("system"))?;
+    let mut generations = Vec::new();
+    for entry in fs::read_dir(&folder).at("read", &folder)? {
+        let name = entry.at("read", &folder)?.file_name();
+        let Some(number) = number(&name.to_string_lossy()) else {
+            continue;
+        };
+        let link = folder.join(&name);
+        let toplevel = inside(root, &fs::read_link(&link).at("read the link", &link)?);
+        let document = toplevel.join("boot.json");
+        let text = match fs::read(&document) {
+            // A generation whose system was removed by hand boots no more.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other.at("read", &document)?,
+        };
+        let Document { spec } =
+            serde_json::from_slice(&text).map_err(|source| InitError::Document {
+                path: document,
+                source,
+            })?;
+        let mut arguments = format!("init={}", spec.init.display());
+        for parameter in &spec.kernel_params {
+            arguments.push(' ');
+            arguments.push_str(parameter);
+        }
+        generations.push(Generation {
+            number,
+            is_current: Path::new(&name) == current,
+            label: spec.label,
+            kernel: spec.kernel,
+            initrd: spec.initrd,
+            arguments,
+        });
+    }
+    if generations.is_empty() {
+        return Err(InitError::Missing {
+            what: "a generation of the system",
+            path: folder,
+            hint: "nix-env --profile /nix/var/nix/profiles/system --set TOPLEVEL makes one",
+        });
+    }
+    generations.sort_by_key(|generation| std::cmp::Reverse(generation.number));
+    Ok(generations)
+}
+
+/// Keeps the newest ones, and the current one whatever its number.
+pub(super) fn limit(generations: &mut Vec<Generation>, limit: usize) {
+    let mut room = limit.max(1);
+    if !generations
+        .iter()
+        .take(room)
+        .any(|generation| generation.is_current)
+    {
+        room -= 1;
+    }
+    generations.retain(|generation| {
+        if generation.is_current && room == 0 {
+            return true;
+        }
+        let has_room = room > 0;
+        room = room.saturating_sub(1);
+        has_room || generation.is_current
+    });
+}
+
+/// `system-3-link` → 3.
+fn number(name: &str) -> Option<u64> {
+    name.strip_prefix("system-")?
+        .strip_suffix("-link")?
+        .parse()
+        .ok()
+}
+
+/// A path of the host, as seen from here.
+pub(super) fn inside(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generations(numbers: &[u64], current: u64) -> Vec<Generation> {
+        numbers
+            .iter()
+            .map(|number| Generation {
+                number: *number,
+                is_current: *number == current,
+                label: "a \"b\"".into(),
+                kernel: PathBuf::new(),
+                initrd: PathBuf::new(),
+                arguments: String::new(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_current_one_is_always_in_the_menu() {
+        for (current, count, expected) in [
+            (5, 2, vec![5, 4]),
+            (1, 2, vec![5, 1]),
+            (1, 1, vec![1]),
+            (3, 0, vec![3]),
+            (3, 9, vec![5, 4, 3, 2, 1]),
+        ] {
+            let mut list = generations(&[5, 4, 3, 2, 1], current);
+            limit(&mut list, count);
+            let numbers: Vec<u64> = list.iter().map(|generation| generation.number).collect();
+            assert_eq!(numbers, expected, "{current} of {count}");
+        }
+    }
+
+    #[test]
+    fn titles_are_one_harmless_line() {
+        assert_eq!(generations(&[7], 7)[0].title(), "a  b , generation 7");
+    }
+}

@@ -9,7 +9,10 @@
   ./misc/assertions.nix
   ./misc/nixpkgs.nix
   ./misc/version.nix
+  ./networking/firewall.nix
   ./networking/networking.nix
+  ./networking/networkmanager.nix
+  ./networking/wireless.nix
   ./programs/programs.nix
   ./programs/tmux.nix
   ./security/pki.nix

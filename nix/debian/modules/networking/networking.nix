@@ -229,139 +229,6 @@ in
       default = null;
       description = "The gateway for IPv6.";
     };
-    networkmanager = {
-      enable = bool false "Whether NetworkManager configures the links.";
-      dns = lib.mkOption {
-        type = lib.types.str;
-        default = "systemd-resolved";
-        description = "NetworkManager's handling of names.";
-      };
-      wifi = {
-        backend = lib.mkOption {
-          type = lib.types.enum [
-            "wpa_supplicant"
-            "iwd"
-          ];
-          default = "wpa_supplicant";
-          description = "Who speaks to access points.";
-        };
-        powersave = lib.mkOption {
-          type = lib.types.nullOr lib.types.bool;
-          default = null;
-          description = "Whether Wi-Fi saves power.";
-        };
-      };
-    };
-    wireless = {
-      enable = bool false "Whether wpa_supplicant runs.";
-      interfaces = lib.mkOption {
-        type = lib.types.listOf lib.types.str;
-        default = [ ];
-        description = "The links that it looks after.";
-      };
-      userControlled.enable = bool false "Whether users of `wheel` may control it.";
-      networks = lib.mkOption {
-        type = lib.types.attrsOf (
-          lib.types.submodule {
-            options = {
-              psk = lib.mkOption {
-                type = lib.types.nullOr lib.types.str;
-                default = null;
-                description = "The passphrase; world-readable in the store.";
-              };
-              pskRaw = lib.mkOption {
-                type = lib.types.nullOr lib.types.str;
-                default = null;
-                description = "The key; world-readable in the store.";
-              };
-              priority = lib.mkOption {
-                type = lib.types.nullOr lib.types.int;
-                default = null;
-                description = "Its priority.";
-              };
-              hidden = bool false "Whether the network hides its name.";
-            };
-          }
-        );
-        default = { };
-        description = "Networks by name.";
-      };
-      iwd.enable = bool false "Whether iwd runs.";
-      iwd.settings = lib.mkOption {
-        type = lib.types.attrsOf (lib.types.attrsOf lib.types.raw);
-        default = { };
-        description = "iwd's main.conf.";
-      };
-    };
-    firewall = {
-      enable = bool true "Whether the firewall is on.";
-      allowPing = bool true "Whether echo requests are answered.";
-      rejectPackets = bool false "Whether refused packets are answered.";
-      logRefusedConnections = bool false "Whether refused connections are logged.";
-      checkReversePath = lib.mkOption {
-        type = lib.types.either lib.types.bool (
-          lib.types.enum [
-            "strict"
-            "loose"
-          ]
-        );
-        default = false;
-        description = "Accepted for NixOS's sake.";
-      };
-      trustedInterfaces = lib.mkOption {
-        type = lib.types.listOf lib.types.str;
-        default = [ ];
-        description = "Links from which everything is let in.";
-      };
-      allowedTCPPorts = lib.mkOption {
-        type = lib.types.listOf lib.types.port;
-        default = [ ];
-        apply = ports: lib.unique (lib.sort lib.lessThan ports);
-        description = "TCP ports that are open.";
-      };
-      allowedUDPPorts = lib.mkOption {
-        type = lib.types.listOf lib.types.port;
-        default = [ ];
-        apply = ports: lib.unique (lib.sort lib.lessThan ports);
-        description = "UDP ports that are open.";
-      };
-      allowedTCPPortRanges = lib.mkOption {
-        type = lib.types.listOf (lib.types.attrsOf lib.types.port);
-        default = [ ];
-        description = "Ranges `{ from; to; }` of open TCP ports.";
-      };
-      allowedUDPPortRanges = lib.mkOption {
-        type = lib.types.listOf (lib.types.attrsOf lib.types.port);
-        default = [ ];
-        description = "Ranges `{ from; to; }` of open UDP ports.";
-      };
-      interfaces = lib.mkOption {
-        type = lib.types.attrsOf (
-          lib.types.submodule {
-            options = {
-              allowedTCPPorts = lib.mkOption {
-                type = lib.types.listOf lib.types.port;
-                default = [ ];
-                description = "TCP ports open on this link.";
-              };
-              allowedUDPPorts = lib.mkOption {
-                type = lib.types.listOf lib.types.port;
-                default = [ ];
-                description = "UDP ports open on this link.";
-              };
-            };
-          }
-        );
-        default = { };
-        description = "Ports open on a link only.";
-      };
-      extraInputRules = lib.mkOption {
-        type = lib.types.lines;
-        default = "";
-        description = "nftables rules of the input chain.";
-      };
-    };
-    nftables.enable = bool true "Whether the firewall is nftables'. On this channel it is.";
   };
 
   config = {
@@ -399,38 +266,6 @@ in
               lib.concatMapStrings (server: "nameserver ${server}\n") cfg.nameservers
               + lib.optionalString (cfg.search != [ ]) "search ${toString cfg.search}\n";
           };
-      "nftables.conf" = lib.mkIf cfg.firewall.enable {
-        text = import ./nftables.nix { inherit lib; } cfg.firewall;
-      };
-      "wpa_supplicant/wpa_supplicant.conf" = lib.mkIf cfg.wireless.enable {
-        text =
-          "ctrl_interface=DIR=/run/wpa_supplicant GROUP=${
-            if cfg.wireless.userControlled.enable then "wheel" else "root"
-          }\nupdate_config=0\n"
-          + lib.concatStrings (
-            lib.mapAttrsToList (ssid: network: ''
-              network={
-                ssid=${builtins.toJSON ssid}
-                ${
-                  if network.psk != null then
-                    "psk=${builtins.toJSON network.psk}"
-                  else if network.pskRaw != null then
-                    "psk=${network.pskRaw}"
-                  else
-                    "key_mgmt=NONE"
-                }
-                ${lib.optionalString network.hidden "scan_ssid=1"}
-                ${lib.optionalString (network.priority != null) "priority=${toString network.priority}"}
-              }
-            '') cfg.wireless.networks
-          );
-      };
-      "iwd/main.conf" = lib.mkIf cfg.wireless.iwd.enable {
-        text = lib.generators.toINI { } cfg.wireless.iwd.settings;
-      };
-      "NetworkManager/conf.d/flk.conf" = lib.mkIf cfg.networkmanager.enable {
-        text = "[main]\ndns=${cfg.networkmanager.dns}\n[device]\nwifi.backend=${cfg.networkmanager.wifi.backend}\n";
-      };
       hostid = lib.mkIf (cfg.hostId != null) {
         source = pkgs.runCommand "hostid" { } ''
           id=${cfg.hostId}
@@ -466,72 +301,16 @@ in
       lib.optional (!cfg.usePredictableInterfaceNames) "net.ifnames=0"
       ++ lib.optional (!cfg.enableIPv6) "ipv6.disable=1";
 
-    environment.systemPackages =
-      [ pkgs.iproute2 pkgs.iputils ]
-      ++ lib.optional cfg.firewall.enable pkgs.nftables
-      ++ lib.optional (cfg.wireless.enable || cfg.networkmanager.enable) pkgs.wpa_supplicant
-      ++ lib.optionals (cfg.wireless.enable || cfg.wireless.iwd.enable || cfg.networkmanager.enable) [ pkgs.iw pkgs.wireless-regdb ]
-      ++ lib.optional cfg.wireless.iwd.enable pkgs.iwd
-      ++ lib.optional cfg.networkmanager.enable pkgs.network-manager
-      ++ lib.optional cfg.dhcpcd.enable pkgs.dhcpcd-base;
+    environment.systemPackages = [
+      pkgs.iproute2
+      pkgs.iputils
+    ]
+    ++ lib.optional cfg.dhcpcd.enable pkgs.dhcpcd-base;
 
-    systemd.services = lib.mkMerge [
-      (lib.mkIf cfg.firewall.enable {
-        nftables = {
-          overrideStrategy = "asDropin";
-          wantedBy = [ "sysinit.target" ];
-        };
-      })
-      (lib.mkIf (cfg.wireless.enable && cfg.wireless.interfaces == [ ]) {
-        wpa_supplicant-any = {
-          description = "WPA supplicant on every wireless link";
-          wantedBy = [ "multi-user.target" ];
-          before = [ "network.target" ];
-          wants = [ "network.target" ];
-          serviceConfig.ExecStart = "/usr/sbin/wpa_supplicant -M -i wl* -c /etc/wpa_supplicant/wpa_supplicant.conf";
-        };
-      })
-      (lib.mkIf cfg.wireless.enable (
-        lib.listToAttrs (
-          map (name: lib.nameValuePair "wpa_supplicant-${name}" {
-            description = "WPA supplicant on ${name}";
-            wantedBy = [ "multi-user.target" ];
-            before = [ "network.target" ];
-            wants = [ "network.target" ];
-            serviceConfig.ExecStart = "/usr/sbin/wpa_supplicant -i ${name} -c /etc/wpa_supplicant/wpa_supplicant.conf";
-          }) cfg.wireless.interfaces
-        )
-      ))
-      (lib.mkIf cfg.wireless.iwd.enable { iwd.wantedBy = [ "multi-user.target" ]; })
-      (lib.mkIf cfg.networkmanager.enable {
-        NetworkManager = {
-          wantedBy = [ "multi-user.target" ];
-          aliases = [ "dbus-org.freedesktop.NetworkManager.service" ];
-        };
-        NetworkManager-dispatcher = {
-          overrideStrategy = "asDropin";
-          aliases = [ "dbus-org.freedesktop.nm-dispatcher.service" ];
-        };
-      })
-      (lib.mkIf cfg.dhcpcd.enable {
-        dhcpcd = {
-          description = "DHCP client";
-          wantedBy = [ "multi-user.target" ];
-          serviceConfig.ExecStart = "/usr/sbin/dhcpcd --nobackground";
-        };
-      })
-    ];
-
-    users.groups = lib.mkIf cfg.networkmanager.enable {
-      networkmanager = { };
-      netdev = { };
+    systemd.services.dhcpcd = lib.mkIf cfg.dhcpcd.enable {
+      description = "DHCP client";
+      wantedBy = [ "multi-user.target" ];
+      serviceConfig.ExecStart = "/usr/sbin/dhcpcd --nobackground";
     };
-
-    assertions = [
-      {
-        assertion = !(cfg.networkmanager.enable && cfg.wireless.enable);
-        message = "networking.networkmanager.enable and networking.wireless.enable exclude each other: NetworkManager runs wpa_supplicant by itself";
-      }
-    ];
   };
 }

@@ -174,6 +174,10 @@ in
             text = builtins.toJSON stage2;
           }
           {
+            path = "bootloader.json";
+            text = builtins.toJSON build.bootLoader;
+          }
+          {
             path = "kernel";
             link = kernel.file;
           }

@@ -1,5 +1,10 @@
 # boot.loader.*
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 
 let
   bool =
@@ -9,6 +14,17 @@ let
       inherit default description;
     };
   cfg = config.boot.loader;
+  raws = pkgs.debian.raws;
+
+  kind =
+    if cfg.systemd-boot.enable then
+      "systemd-boot"
+    else if cfg.grub.enable then
+      "grub"
+    else
+      "none";
+
+  grubDevices = lib.unique (lib.optional (cfg.grub.device != "") cfg.grub.device ++ cfg.grub.devices);
 in
 {
   options.boot.loader = {
@@ -94,6 +110,42 @@ in
     raspberryPi.enable = bool false "Not on this channel.";
   };
 
+  # bootloader.json, version 1 (ARCHITECTURE.md).
+  config.system.build.bootLoader = {
+    version = 1;
+    inherit kind;
+    inherit (cfg) timeout;
+    configurationLimit =
+      if kind == "grub" then cfg.grub.configurationLimit else cfg.systemd-boot.configurationLimit;
+    inherit (cfg.efi) efiSysMountPoint canTouchEfiVariables;
+    systemdBoot =
+      if kind == "systemd-boot" then
+        {
+          program = "${raws.systemd-boot-efi}/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+          inherit (cfg.systemd-boot) editor consoleMode;
+        }
+      else
+        null;
+    grub =
+      if kind == "grub" then
+        {
+          devices = grubDevices;
+          packages = lib.optionals (lib.any (device: device != "nodev") grubDevices) (
+            map (name: "${raws.${name}}") (
+              lib.sort lib.lessThan (
+                pkgs.debian.closureOf [
+                  "grub2-common"
+                  "grub-pc-bin"
+                ]
+              )
+            )
+          );
+          inherit (cfg.grub) extraConfig;
+        }
+      else
+        null;
+  };
+
   config.assertions = [
     {
       assertion = !(cfg.systemd-boot.enable && cfg.grub.enable);
@@ -102,6 +154,10 @@ in
     {
       assertion = !(cfg.generic-extlinux-compatible.enable || cfg.raspberryPi.enable);
       message = "boot.loader: the built-in channel knows systemd-boot and GRUB; use nixpkgs for this host";
+    }
+    {
+      assertion = !(cfg.grub.enable && cfg.grub.efiSupport);
+      message = "boot.loader.grub.efiSupport: the built-in channel's GRUB is for BIOS; for UEFI set boot.loader.systemd-boot.enable";
     }
   ];
 }

@@ -108,6 +108,9 @@ fn advice(error: &(dyn Error + 'static)) -> (Vec<String>, Option<String>) {
             _ => (Vec::new(), None),
         };
     }
+    if let Some(error) = error.downcast_ref::<flk_install::Error>() {
+        return (Vec::new(), error.hint());
+    }
     if let Some(error) = error.downcast_ref::<std::io::Error>()
         && matches!(
             error.kind(),

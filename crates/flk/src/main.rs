@@ -41,6 +41,7 @@ pub(crate) struct Cli {
 enum Verb {
     Init(verb::init::Args),
     Hosts(verb::hosts::Args),
+    Install(verb::install::Args),
     Iso(verb::iso::Args),
     Update(verb::update::Args),
     Vm(verb::vm::Args),
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Init(args) => verb::init::run(args),
         Verb::Hosts(args) => verb::hosts::run(args),
+        Verb::Install(args) => verb::install::run(args),
         Verb::Iso(args) => verb::iso::run(args),
         Verb::Update(args) => verb::update::run(args),
         Verb::Vm(args) => verb::vm::run(args),

@@ -2,6 +2,7 @@
 
 pub(crate) mod hosts;
 pub(crate) mod init;
+pub(crate) mod install;
 pub(crate) mod iso;
 pub(crate) mod live;
 pub(crate) mod update;

@@ -19,7 +19,7 @@ use crate::registration::registration;
 use crate::write::Options;
 
 /// Says what the description is of; changed whenever its shape or the ISO's layout does.
-const CONTEXT: &str = "flk 2026-11-22 image build id 1";
+const CONTEXT: &str = "flk 2026-11-22 image build id 2";
 
 /// The id of a build: 32 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,6 +82,9 @@ pub struct Build {
     pub flk: String,
     /// `debian` or `nixpkgs`.
     pub channel: String,
+    /// Store path of the host's own system, which this ISO installs. Media that were made before flk could install do not say.
+    #[serde(default, rename = "hostToplevel")]
+    pub host_toplevel: Option<String>,
 }
 
 impl Build {
@@ -207,10 +210,13 @@ mod tests {
             host: "NixOS".into(),
             flk: "0.1.0".into(),
             channel: "debian".into(),
+            host_toplevel: Some("/nix/store/h".into()),
         };
-        assert_eq!(
-            serde_json::to_string(&build).unwrap(),
-            r#"{"version":1,"build":"00112233445566778899aabbccddeeff","host":"NixOS","flk":"0.1.0","channel":"debian"}"#
-        );
+        let old = r#"{"version":1,"build":"00112233445566778899aabbccddeeff","host":"NixOS","flk":"0.1.0","channel":"debian"}"#;
+        let json = serde_json::to_string(&build).unwrap();
+        assert_eq!(json, old.replace('}', r#","hostToplevel":"/nix/store/h"}"#));
+        assert_eq!(serde_json::from_str::<Build>(&json).unwrap(), build);
+        let old: Build = serde_json::from_str(old).unwrap();
+        assert_eq!(old.host_toplevel, None);
     }
 }

@@ -159,6 +159,7 @@ impl Image<'_> {
             host: self.manifest.host.clone(),
             flk: self.options.flk_version.clone(),
             channel: self.manifest.channel.clone(),
+            host_toplevel: Some(self.manifest.host_toplevel.clone()),
         };
         // A struct of strings and numbers always has a JSON form.
         let json = serde_json::to_string(&document).unwrap_or_default() + "\n";

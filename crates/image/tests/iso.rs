@@ -123,6 +123,10 @@ fn the_iso_has_the_store_the_contents_the_repository_and_its_name() {
     assert_eq!(build.build, written.build);
     assert_eq!(build.host, "NixOS");
     assert_eq!(
+        build.host_toplevel.as_ref(),
+        Some(&fixture.manifest.host_toplevel)
+    );
+    assert_eq!(
         build_id(&fixture.manifest, &fixture.closure, &fixture.options).unwrap(),
         written.build
     );

@@ -47,6 +47,25 @@ pub(crate) fn install(root: &Path) -> Result<()> {
     })
 }
 
+/// Restarts this machine, as a user would: `systemctl reboot`.
+///
+/// # Errors
+/// [`Error::Program`], [`Error::Io`].
+pub fn restart() -> Result<()> {
+    let output = Command::new("systemctl")
+        .arg("reboot")
+        .output()
+        .map_err(Error::io("run", Path::new("systemctl")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::Program {
+        program: "systemctl reboot".to_owned(),
+        status: output.status,
+        output: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
 /// For a thread that ends afterwards: it has left the process's mounts and root.
 fn run_inside(root: &Path) -> Result<Output> {
     leave_mounts().map_err(Error::errno("make a mount namespace for", root))?;

@@ -103,6 +103,15 @@ pub enum Error {
         /// `DEVICE (for MOUNT POINT)`.
         devices: Vec<String>,
     },
+    /// The host boots by GRUB, and does not say from which disk.
+    #[error("the host boots by BIOS, and does not say from which disk")]
+    NoBootDisk,
+    /// The disk that the host boots from is not in this machine.
+    #[error("the host boots from {}, which this machine does not have", device.display())]
+    NoSuchBootDisk {
+        /// As the host names it.
+        device: PathBuf,
+    },
     /// The host would mount another file system as its root than the one that is mounted at the target.
     #[error("the host mounts {device} at {mount_point}, and {} is another file system ({mounted})", place.display())]
     OtherDevice {
@@ -212,6 +221,13 @@ impl Error {
             Error::NoSuchDevice { .. } => {
                 "label the file systems as the host's `fileSystems` name them (`mkfs.ext4 -L nixos`, `e2label`, `fatlabel`), or change the host's file"
                     .to_owned()
+            }
+            Error::NoBootDisk => {
+                "set boot.loader.grub.devices in the host's file, such as [ \"/dev/sda\" ]; or boot.loader.systemd-boot.enable for UEFI; without a boot loader: --no-bootloader"
+                    .to_owned()
+            }
+            Error::NoSuchBootDisk { .. } => {
+                "`lsblk` shows the disks; set boot.loader.grub.devices in the host's file".to_owned()
             }
             Error::OtherDevice { place, .. } => format!(
                 "mount the host's own file system at {}, or change the host's file",

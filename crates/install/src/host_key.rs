@@ -69,6 +69,7 @@ mod tests {
             label: String::new(),
             loader: LoaderKind::None,
             esp: None,
+            grub_devices: Vec::new(),
             boot_files: Vec::new(),
             file_systems: Vec::new(),
             etc: PathBuf::from("/var/lib/flk/etc/upper"),

@@ -27,10 +27,11 @@ mod registration;
 mod root;
 mod system;
 
+pub use boot_loader::restart;
 pub use error::Error;
 pub use execute::{Installed, Phase, Progress, execute};
 pub use nar::nar_hash;
-pub use plan::{Options, Plan, plan};
+pub use plan::{Destination, Options, Plan, plan};
 pub use registration::closure_of;
 pub use root::{Room, TEMPORARY_PREFIX};
 pub use system::{LoaderKind, System};

@@ -105,6 +105,9 @@ pub fn plan(options: &Options) -> Result<Plan> {
     if let Some(esp) = esp {
         check_boot_partition(&root, esp, &mounts)?;
     }
+    if loader == LoaderKind::Grub {
+        check_boot_disks(&system)?;
+    }
     check_source(&options.closure)?;
 
     let missing: Vec<&PathInfo> = options
@@ -134,6 +137,23 @@ pub fn plan(options: &Options) -> Result<Plan> {
         closure: options.closure.clone(),
         _lock: lock,
     })
+}
+
+/// GRUB has a disk to go to.
+fn check_boot_disks(system: &System) -> Result<()> {
+    if system.grub_devices.is_empty() {
+        return Err(Error::NoBootDisk);
+    }
+    let absent = system
+        .grub_devices
+        .iter()
+        .find(|device| *device != Path::new("nodev") && !device.exists());
+    match absent {
+        Some(device) => Err(Error::NoSuchBootDisk {
+            device: device.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Every path is in the store of this machine.

@@ -266,6 +266,7 @@ mod tests {
             label: String::new(),
             loader: LoaderKind::None,
             esp: None,
+            grub_devices: Vec::new(),
             boot_files: Vec::new(),
             file_systems: fstab::parse(table),
             etc: PathBuf::new(),

@@ -47,6 +47,12 @@ struct BootLoader {
     version: u32,
     kind: LoaderKind,
     efi_sys_mount_point: PathBuf,
+    grub: Option<Grub>,
+}
+
+#[derive(Deserialize)]
+struct Grub {
+    devices: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +85,8 @@ pub struct System {
     pub loader: LoaderKind,
     /// Where the EFI system partition is mounted, on a host that boots by UEFI.
     pub esp: Option<PathBuf>,
+    /// The disks whose boot sectors GRUB goes to, on the built-in channel.
+    pub(crate) grub_devices: Vec<PathBuf>,
     /// Kernel and initrd, store paths or below them, as far as they are known.
     pub(crate) boot_files: Vec<PathBuf>,
     /// What it mounts.
@@ -102,7 +110,7 @@ impl System {
         let stage2: Option<Stage2> = document(&folder.join("stage2.json"))?;
         let boot: Option<BootDocument> = document(&folder.join("boot.json"))?;
         let path = folder.join("bootloader.json");
-        let (loader, esp) = match document::<BootLoader>(&path)? {
+        let (loader, esp, grub) = match document::<BootLoader>(&path)? {
             Some(loader) if loader.version != VERSION => {
                 return Err(Error::Document {
                     path,
@@ -115,9 +123,10 @@ impl System {
             Some(loader) => (
                 loader.kind,
                 (loader.kind == LoaderKind::SystemdBoot).then_some(loader.efi_sys_mount_point),
+                loader.grub,
             ),
             // NixOS: a FAT file system at one of the usual places is the EFI system partition.
-            None => (LoaderKind::Unknown, fat_boot(&file_systems)),
+            None => (LoaderKind::Unknown, fat_boot(&file_systems), None),
         };
         let is_built_in = stage2.is_some();
         let etc = stage2.map_or_else(
@@ -139,6 +148,7 @@ impl System {
             label,
             loader,
             esp,
+            grub_devices: grub.map_or_else(Vec::new, |grub| grub.devices),
             boot_files,
             file_systems,
             etc,

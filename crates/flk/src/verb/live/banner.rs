@@ -126,6 +126,7 @@ mod tests {
             host: "NixOS".into(),
             flk: "0.1.0".into(),
             channel: "debian".into(),
+            host_toplevel: None,
         };
         let links = [
             link("eth0", true, AddressState::Held),

@@ -65,6 +65,8 @@ pub struct MachineOptions {
     pub disks: Vec<PathBuf>,
     /// Megabytes of memory.
     pub memory: u32,
+    /// Whether it has a card at all.
+    pub has_card: bool,
 }
 
 impl MachineOptions {
@@ -77,7 +79,14 @@ impl MachineOptions {
             mac: Mac::qemu(last),
             disks: Vec::new(),
             memory: 2048,
+            has_card: true,
         }
+    }
+
+    /// The same without any network device.
+    pub fn without_card(mut self) -> Self {
+        self.has_card = false;
+        self
     }
 
     /// The same with another firmware and medium.
@@ -381,14 +390,19 @@ fn describe(
             "unix:{},server=on,wait=off",
             files.join("qmp").display()
         ))
-        .args(["-device", "virtio-rng-pci"])
-        .arg("-netdev")
-        .arg(format!("tap,id=net0,ifname={tap},script=no,downscript=no"))
-        .arg("-device")
-        .arg(format!(
-            "virtio-net-pci,id={CARD},netdev=net0,mac={},romfile=",
-            options.mac
-        ));
+        .args(["-device", "virtio-rng-pci"]);
+    if options.has_card {
+        command
+            .arg("-netdev")
+            .arg(format!("tap,id=net0,ifname={tap},script=no,downscript=no"))
+            .arg("-device")
+            .arg(format!(
+                "virtio-net-pci,id={CARD},netdev=net0,mac={},romfile=",
+                options.mac
+            ));
+    } else {
+        command.args(["-nic", "none"]);
+    }
     if options.firmware == Firmware::Uefi {
         let (code, variables) = OVMF
             .into_iter()

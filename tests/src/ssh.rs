@@ -7,6 +7,19 @@ use std::{
     time::Duration,
 };
 
+/// Nothing of the operator's own, nothing that asks, nothing that waits for ever; host keys go by the name `live`.
+const OPTIONS: [&str; 9] = [
+    "BatchMode=yes",
+    "ConnectTimeout=10",
+    "GlobalKnownHostsFile=/dev/null",
+    "HostKeyAlias=live",
+    "IdentitiesOnly=yes",
+    "IdentityAgent=none",
+    "LogLevel=ERROR",
+    "ServerAliveInterval=10",
+    "StrictHostKeyChecking=yes",
+];
+
 /// A client with one key, that trusts one host key.
 pub struct Ssh<'l> {
     link: &'l Link,
@@ -33,32 +46,12 @@ impl<'l> Ssh<'l> {
     /// The command `ssh … TARGET`, to which a remote command may be added.
     pub fn command(&self, target: &str) -> Command {
         let mut command = self.link.command("ssh");
+        command.args(["-F", "/dev/null"]);
+        for option in OPTIONS {
+            command.args(["-o", option]);
+        }
         command
-            .args([
-                "-F",
-                "/dev/null",
-                "-o",
-                "BatchMode=yes",
-                "-o",
-                "ConnectTimeout=10",
-                "-o",
-                "LogLevel=ERROR",
-            ])
-            .args([
-                "-o",
-                "IdentitiesOnly=yes",
-                "-o",
-                "IdentityAgent=none",
-                "-o",
-                "GlobalKnownHostsFile=/dev/null",
-            ])
-            .args([
-                "-o",
-                "StrictHostKeyChecking=yes",
-                "-o",
-                "HostKeyAlias=live",
-                "-o",
-            ])
+            .arg("-o")
             .arg(format!("UserKnownHostsFile={}", self.known_hosts.display()))
             .arg("-i")
             .arg(&self.key)

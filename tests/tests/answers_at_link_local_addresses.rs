@@ -42,23 +42,17 @@ fn answers_at_link_local_addresses() -> Result<(), BenchError> {
         },
     )?;
 
-    let boot_id = ssh.read(&target, "cat /proc/sys/kernel/random/boot_id")?;
-    let mark = machine.console().mark();
+    const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
+    let before = ssh.read(&target, BOOT_ID)?;
     machine.reset()?;
     link.forget_neighbours()?;
-    machine
-        .console()
-        .wait_after(mark, "Linux version", Duration::from_secs(120))
-        .or_else(|_| {
-            // A quiet kernel says nothing of itself; that it has started is seen below.
-            machine.expect_running("the restart")
-        })?;
-    let target = ssh.wait_for(&mut machine, BOOT)?;
-    assert_ne!(
-        ssh.read(&target, "cat /proc/sys/kernel/random/boot_id")?,
-        boot_id,
-        "it has not restarted"
-    );
+    machine.wait_until("ssh after a restart", BOOT, || {
+        match ssh.read(&target, BOOT_ID) {
+            Ok(now) if now != before => Ok(()),
+            Ok(_) => Err("it has not restarted".into()),
+            Err(e) => Err(e.to_string()),
+        }
+    })?;
     answers(&link, &machine)?;
     machine.power_off(Duration::from_secs(120))
 }

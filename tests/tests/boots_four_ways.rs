@@ -107,8 +107,16 @@ fn copied_to_memory() -> Result<(), BenchError> {
 
     machine.eject()?;
     // Every file of the store is read, without a medium to read it from.
-    let drive = ssh.run(&target, "sudo -n dd if=/dev/sr0 of=/dev/null bs=2048 count=1 iflag=direct")?;
-    assert_ne!(drive.code, Some(0), "the medium is still in the drive: {}", drive.all());
+    let drive = ssh.run(
+        &target,
+        "sudo -n dd if=/dev/sr0 of=/dev/null bs=2048 count=1 iflag=direct",
+    )?;
+    assert_ne!(
+        drive.code,
+        Some(0),
+        "the medium is still in the drive: {}",
+        drive.all()
+    );
     let script = "sync; echo 3 | sudo -n tee /proc/sys/vm/drop_caches >/dev/null; \
         cat /nix/store/*/bin/* >/dev/null 2>&1; ls /iso/devos && lsblk -rno NAME,SIZE";
     let seen = ssh.read(&target, script)?;

@@ -85,7 +85,7 @@ fn live_system_is_whole() -> Result<(), BenchError> {
         "the live system is made of {paths} store paths"
     );
     let unregistered = read(
-        "ls /nix/store | grep -v -e '^\\.' -e '\\.lock$' | sed s,^,/nix/store/, | xargs nix-store --check-validity --print-invalid",
+        "ls /nix/store | grep -E '^[0-9a-z]{32}-' | grep -v '[.]lock$' | sed s,^,/nix/store/, | xargs nix-store --check-validity --print-invalid",
     )?;
     assert_eq!(unregistered, "", "in the store, but not registered");
     let verified = ssh.run(

@@ -13,7 +13,7 @@ const HOSTS: &[Bad] = &[
     Bad {
         name: "syntax",
         file: "{\n  imports = [ ./NixOS.nix ];\n  time.timeZone = \"UTC\"\n  networking.hostName = \"a\";\n}\n",
-        said: &["syntax error", "hosts/syntax.nix:4:3"],
+        said: &["syntax error", "at hosts/syntax.nix:4:23"],
     },
     Bad {
         // Both of them at once, each with its place.

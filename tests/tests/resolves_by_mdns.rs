@@ -1,8 +1,6 @@
 //! From another machine on the link, `NixOS.local` is the live machine, and `_flk._tcp` says which one.
 
-use flk_tests::{
-    Avahi, Bench, BenchError, Fixture, INTERFACE, Link, Machine, MachineOptions, Need, run,
-};
+use flk_tests::{Avahi, Bench, BenchError, Fixture, Link, Machine, MachineOptions, Need, run};
 use std::{path::Path, process::Command, time::Duration};
 
 #[test]
@@ -33,12 +31,9 @@ fn resolves_by_mdns() -> Result<(), BenchError> {
         .run("getent", &["ahostsv6", "NixOS.local"])?
         .success()?
         .stdout;
+    // getent leaves out the zone, which ssh then needs and gets: `lets_in_only_listed_keys` shows it.
     let address = listed.split_whitespace().next().unwrap_or_default();
-    let (address, zone) = address.split_once('%').unwrap_or((address, ""));
-    assert!(
-        both.iter().any(|known| known == address) && zone == INTERFACE,
-        "{listed}"
-    );
+    assert!(both.iter().any(|known| known == address), "{listed}");
     assert_eq!(
         avahi.resolve("another.local")?,
         None,

@@ -170,6 +170,45 @@ fn the_input_flk_is_locked_and_the_rest_of_the_lock_kept() {
 }
 
 #[test]
+fn update_locks_the_inputs_of_a_nixpkgs_repository() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    bench.write("n/version", "1");
+    let inputs = format!(
+        "inputs.flk.url = \"flk\"; inputs.nixpkgs = {{ url = \"path:{}\"; flake = false; }};\n  outputs =",
+        bench.at("n").display()
+    );
+    let flake = SMALL_FLAKE
+        .replace("outputs =", &inputs)
+        .replace("{ self }:", "{ self, flk, nixpkgs }:")
+        .replace(
+            "config.networking.hostName = name;",
+            "config.networking.hostName = builtins.readFile \"${nixpkgs}/version\";",
+        );
+    bench.write("r/flake.nix", &flake);
+    let host = |bench: &Workbench| {
+        let run = bench.flk_in("r", &["hosts", "--json"]).ended(0);
+        let hosts: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        hosts[0]["hostName"].as_str().map(str::to_owned)
+    };
+    bench
+        .flk_in("r", &["update"])
+        .ended(0)
+        .said("flake.lock: the inputs are locked anew");
+    bench.git("r", &["add", "flake.lock"]);
+    let lock: serde_json::Value = serde_json::from_str(&bench.read("r/flake.lock")).unwrap();
+    assert_eq!(lock["nodes"]["flk"]["original"]["type"], "indirect");
+    assert_eq!(host(&bench).as_deref(), Some("1"));
+    bench.write("n/version", "2");
+    assert_ne!(host(&bench).as_deref(), Some("2"), "the lock holds");
+    bench.flk_in("r", &["update"]).ended(0);
+    assert_eq!(host(&bench).as_deref(), Some("2"));
+}
+
+#[test]
 fn an_untracked_lock_does_not_stand_in_the_way() {
     if !nix_is_here() {
         return;

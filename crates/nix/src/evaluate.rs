@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::Value;
 
 use crate::{
-    Error, EvaluationFailure, Event, Nix, Result, log::LogReader, process,
+    Error, EvaluationFailure, Event, Nix, Result, Version, log::LogReader, process,
     realise::sandbox_failure, text::percent_encode,
 };
 
@@ -188,12 +188,18 @@ impl Nix {
     pub fn lock_flake(&self, flake: &Flake, update: bool) -> Result<()> {
         let mut command = self.nix();
         command.args(["--option", "warn-dirty", "false"]);
-        command.args(["flake", "lock"]);
-        if update {
-            command.arg("--recreate-lock-file");
-        }
-        command.args(flake.arguments());
+        // `nix flake update` took the flake as its argument before 2.19, and names of inputs since.
+        let renamed = Version {
+            major: 2,
+            minor: 19,
+        };
+        command.args(match update {
+            false => ["flake", "lock"].as_slice(),
+            true if self.version() >= renamed => &["flake", "update", "--flake"],
+            true => &["flake", "update"],
+        });
         command.arg(&flake.reference);
+        command.args(flake.arguments());
         self.run(command, "nix flake lock").map(drop)
     }
 }

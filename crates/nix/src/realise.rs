@@ -114,12 +114,12 @@ fn build_failure(reader: &LogReader, stderr: &str) -> BuildFailure {
         .as_deref()
         .map(|derivation| reader.last_lines(derivation))
         .unwrap_or_default();
-    let text = error.trim();
-    let reason = text.strip_prefix("error:").unwrap_or(text).trim();
+    // Newer versions put what they were doing before the error itself.
+    let reason = last_error(error);
     // Nix repeats the end of the log in its message; it is in `log` already.
     let reason = [";\n", "; last ", "\nLast ", "\nOutput paths:"]
         .iter()
-        .fold(unindented(reason), |reason, separator| {
+        .fold(unindented(&reason), |reason, separator| {
             let (first, _) = reason.split_once(separator).unwrap_or((&reason, ""));
             first.to_owned()
         });

@@ -11,7 +11,12 @@ const KEY: &str =
 
 /// Without Nix and without a mirror: what init writes by itself.
 fn offline() -> Workbench {
-    Workbench::new().with_only(&["git"])
+    nowhere().with_only(&["git"])
+}
+
+/// A bench whose mirror is none: flk refuses it without a connection.
+fn nowhere() -> Workbench {
+    Workbench::new().variable("FLK_DEBIAN_MIRROR", "nowhere:///debian")
 }
 
 fn files(folder: &Path, found: &mut Vec<String>, base: &Path) {
@@ -153,7 +158,7 @@ fn inside_of_a_repository_it_tracks_its_own_files_only() {
 
 #[test]
 fn without_git_there_is_no_history() {
-    let bench = Workbench::new().with_only(&[]);
+    let bench = nowhere().with_only(&[]);
     bench
         .flk(&["init", "box"])
         .ended(0)
@@ -194,7 +199,7 @@ fn both_channels_write_a_flake_that_nix_reads() {
 
 fn offline_init(bench: &Workbench, channel: &str) {
     let target = bench.at(channel);
-    let other = Workbench::new().with_only(&[]);
+    let other = nowhere().with_only(&[]);
     other
         .flk(&["init", &target.display().to_string(), "--channel", channel])
         .ended(0);

@@ -60,7 +60,11 @@ const PACKAGES: [Package; 21] = [
         "/usr/lib/x86_64-linux-gnu/libnss_mdns6_minimal.so.2",
         "lets ssh find NixOS.local",
     ),
-    package("dosfstools", "mkfs.vfat", "makes what the probes are judged on"),
+    package(
+        "dosfstools",
+        "mkfs.vfat",
+        "makes what the probes are judged on",
+    ),
     package("e2fsprogs", "mkfs.ext4", "likewise"),
     package("btrfs-progs", "mkfs.btrfs", "likewise"),
     package("xfsprogs", "mkfs.xfs", "likewise"),

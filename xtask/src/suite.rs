@@ -98,26 +98,35 @@ fn nix_tests() -> Result<Count> {
             ..Count::default()
         });
     };
-    Ok(nix_count(&json))
+    let (count, lines) = nix_count(&json);
+    lines.iter().for_each(say);
+    Ok(count)
 }
 
-/// The list counts as one test that passes if it is empty; else each failure in it counts.
-fn nix_count(json: &serde_json::Value) -> Count {
+/// The list counts as one test that passes if it is empty; else each failure in it counts, and is told in a line.
+fn nix_count(json: &serde_json::Value) -> (Count, Vec<String>) {
     let Some(failures) = json.as_array() else {
-        say(format_args!("FAILED {NIX_TESTS} gives no list: {json}"));
-        return Count {
-            failed: 1,
-            ..Count::default()
-        };
+        let line = format!("FAILED {NIX_TESTS} gives no list: {json}");
+        return (
+            Count {
+                failed: 1,
+                ..Count::default()
+            },
+            vec![line],
+        );
     };
-    for failure in failures {
-        say(format_args!("FAILED {failure}"));
-    }
-    Count {
-        passed: usize::from(failures.is_empty()),
-        failed: failures.len(),
-        skipped: 0,
-    }
+    let lines = failures
+        .iter()
+        .map(|failure| format!("FAILED {failure}"))
+        .collect();
+    (
+        Count {
+            passed: usize::from(failures.is_empty()),
+            failed: failures.len(),
+            skipped: 0,
+        },
+        lines,
+    )
 }
 
 /// `cargo test …`, its output passed on and counted.
@@ -228,7 +237,7 @@ mod tests {
 
     #[test]
     fn nix_is_counted() {
-        let count = |json| nix_count(&json);
+        let count = |json| nix_count(&json).0;
         assert_eq!(
             count(serde_json::json!([])),
             Count {

@@ -38,17 +38,20 @@ let
       flkSha256 = sha256;
     };
 
+  # The pinned indices as the mirror has them.
+  indices = map (archive: {
+    path = fetchFromMirror {
+      name = "index-${archive.suite}-${archive.component}.xz";
+      inherit (archive) mirror;
+      inherit (archive.index) path sha256 size;
+    };
+    inherit (archive) mirror component;
+  }) pin.archives;
+
   index = builder.build {
     name = "debian-index-${pin.suite}.json";
     command = "index";
-    parameters.indices = map (archive: {
-      path = fetchFromMirror {
-        name = "index-${archive.suite}-${archive.component}.xz";
-        inherit (archive) mirror;
-        inherit (archive.index) path sha256 size;
-      };
-      inherit (archive) mirror component;
-    }) pin.archives;
+    parameters = { inherit indices; };
   };
 
   # Bound once: Nix before 2.21 would parse the index anew for each name of an `inherit (…)`.
@@ -57,7 +60,7 @@ let
   storeName = lib.stringAsChars (c: if builtins.match "[A-Za-z0-9+._?=-]" c == null then "-" else c);
 in
 {
-  inherit pin index;
+  inherit pin index indices;
 
   # name → { version, mirror, path, size, sha256, depends, … }, and virtual name → names.
   inherit (content) packages provides;

@@ -258,7 +258,8 @@ in
       pkgs.archive.index
       pkgs.sandboxShell
       pkgs.flk
-    ];
+    ]
+    ++ map (index: index.path) pkgs.archive.indices;
 
     isoImage.contents = [
       {

@@ -198,15 +198,11 @@ impl Fixture {
     }
 
     fn make_repository(&self) -> Result<(), BenchError> {
-        let home = self.repository.parent().unwrap_or(Path::new("/"));
-        let repository = self.repository.to_string_lossy();
+        // The target folder is in flk's own repository, which ignores it: this one is to be its own.
+        init_git(&self.repository)?;
         let key = self.operator.public();
-        self.flk
-            .run(
-                home,
-                &["init", &repository, "--key", &key.to_string_lossy()],
-            )?
-            .success()?;
+        let arguments = ["init", ".", "--key", &key.to_string_lossy()];
+        self.flk.run(&self.repository, &arguments)?.success()?;
         let host = self.repository.join("hosts/NixOS.nix");
         let original = self.repository.join("hosts/template.nix");
         fs::rename(&host, &original).map_err(BenchError::file(&host))?;
@@ -230,9 +226,6 @@ impl Fixture {
             ]);
             run(command.args(arguments))?.success().map(drop)
         };
-        if !self.repository.join(".git").exists() {
-            git(&["init", "--quiet", "--initial-branch=main"])?;
-        }
         git(&["add", "--all"])?;
         git(&["commit", "--quiet", "--allow-empty", "--message", message])
     }
@@ -258,6 +251,18 @@ impl Fixture {
                 text,
             })
     }
+}
+
+/// Makes `folder` a git repository of its own, wherever it is.
+///
+/// # Errors
+/// When git fails.
+pub fn init_git(folder: &Path) -> Result<(), BenchError> {
+    run(Command::new("git")
+        .args(["init", "--quiet", "--initial-branch=main"])
+        .arg(folder))?
+    .success()
+    .map(drop)
 }
 
 /// A text file of the image `iso`, as xorriso reads it.

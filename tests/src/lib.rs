@@ -25,7 +25,7 @@ pub use bench::{Bench, Need};
 pub use command::{Output, run};
 pub use console::Console;
 pub use error::BenchError;
-pub use fixture::{Fixture, KeyPair, file_on_iso};
+pub use fixture::{Fixture, KeyPair, file_on_iso, init_git};
 pub use flk::{Flk, binary};
 pub use link::{INTERFACE, Link};
 pub use mac::Mac;

@@ -3,7 +3,7 @@
 use crate::{Error, Result, say, target};
 use flk_tests::{
     Avahi, Bench, Firmware, Flk, INTERFACE, KeyPair, Link, Machine, MachineOptions, Medium, Need,
-    file_on_iso,
+    file_on_iso, init_git,
 };
 use std::{
     fs,
@@ -32,6 +32,9 @@ pub(crate) fn run() -> Result<()> {
     let machines = folder.join("machines");
 
     say("\n== A repository, with your public key in it");
+    // The target folder is in flk's own repository, which ignores it: this one is to be its own.
+    fs::create_dir_all(&folder).map_err(file(&folder))?;
+    init_git(&machines)?;
     show(
         "flk init machines",
         flk.command(&folder).args(["init", "machines"]),

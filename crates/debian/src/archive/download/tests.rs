@@ -1,3 +1,5 @@
+//! Downloads from a server of the test's own on loopback: resumed, refused, gone.
+
 use super::*;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};

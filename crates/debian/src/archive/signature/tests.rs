@@ -1,3 +1,5 @@
+//! Signatures by key pairs that the tests make.
+
 use super::*;
 use pgp::composed::{KeyType, SecretKeyParamsBuilder, SignedSecretKey, SubkeyParamsBuilder};
 use pgp::packet::{SignatureConfig, Subpacket, SubpacketData};

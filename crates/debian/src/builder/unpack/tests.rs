@@ -1,3 +1,5 @@
+//! Packages that the tests make, well-formed and hostile.
+
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,13 +1,13 @@
 //! What an installation will do, decided without writing a byte.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use flk_nix::{Closure, PathInfo};
 use serde::Serialize;
 
 use crate::mounts::Mounts;
-use crate::root::{Room, check_boot_partition, check_devices, claim, inside};
+use crate::root::{Room, Turn, check_boot_partition, check_devices, claim, inside};
 use crate::system::{LoaderKind, System};
 use crate::{Error, Result};
 
@@ -81,7 +81,7 @@ pub struct Plan {
     #[serde(skip)]
     pub(crate) closure: Closure,
     #[serde(skip)]
-    pub(crate) _lock: File,
+    pub(crate) _turn: Turn,
 }
 
 /// Looks at everything that could speak against an installation. Nothing is written.
@@ -93,7 +93,7 @@ pub fn plan(options: &Options) -> Result<Plan> {
         return Err(Error::NotRoot);
     }
     let mounts = Mounts::read()?;
-    let (root, lock) = claim(&options.root, &mounts)?;
+    let (root, turn) = claim(&options.root, &mounts)?;
     let system = System::read(&options.toplevel)?;
     check_devices(&root, &system, &mounts)?;
     let loader = if options.boot_loader {
@@ -135,7 +135,7 @@ pub fn plan(options: &Options) -> Result<Plan> {
         root,
         system,
         closure: options.closure.clone(),
-        _lock: lock,
+        _turn: turn,
     })
 }
 

@@ -72,11 +72,33 @@ impl Room {
     }
 }
 
+/// That nobody else installs to a root (flock(2)).
+#[derive(Debug)]
+pub(crate) struct Turn(File);
+
+impl Turn {
+    fn take(root: &Path) -> Result<Turn> {
+        let folder = File::open(root).map_err(Error::io("open", root))?;
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Turn(folder)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Busy { root: root.into() }),
+            Err(errno) => Err(Error::errno("lock", root)(errno)),
+        }
+    }
+}
+
+impl Drop for Turn {
+    /// Closing is not enough: a child that another thread is starting has the descriptor too until it executes.
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 /// Looks at the target, and locks it. Nothing is written.
 ///
 /// # Errors
 /// Each refusal of [`Error`] that is about the target's root.
-pub(crate) fn claim(root: &Path, mounts: &Mounts) -> Result<(PathBuf, File)> {
+pub(crate) fn claim(root: &Path, mounts: &Mounts) -> Result<(PathBuf, Turn)> {
     let root = fs::canonicalize(root).map_err(Error::io("find", root))?;
     let metadata = fs::metadata(&root).map_err(Error::io("read", &root))?;
     let running = fs::metadata("/").map_err(Error::io("read", Path::new("/")))?;
@@ -108,12 +130,8 @@ pub(crate) fn claim(root: &Path, mounts: &Mounts) -> Result<(PathBuf, File)> {
             problem,
         });
     }
-    let lock = File::open(&root).map_err(Error::io("open", &root))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok((root, lock)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Busy { root }),
-        Err(errno) => Err(Error::errno("lock", &root)(errno)),
-    }
+    let turn = Turn::take(&root)?;
+    Ok((root, turn))
 }
 
 /// The boot partition of a host that boots by UEFI: mounted, and FAT.

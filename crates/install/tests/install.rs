@@ -7,18 +7,12 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flk_install::{Error, Options, TEMPORARY_PREFIX, execute, plan};
 use flk_nix::Nix;
 
-/// One test at a time: until it executes its program, a child that another thread starts holds the lock on a root that
-/// `plan` has just let go, and the next `plan` finds it busy.
-static TURN: Mutex<()> = Mutex::new(());
-
 /// A mounted file system, and a system to be installed there.
 struct Bench {
-    _turn: MutexGuard<'static, ()>,
     dir: tempfile::TempDir,
     options: Options,
 }
@@ -37,7 +31,6 @@ impl Bench {
             missing("this user is not root");
             return None;
         }
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let path = std::env::var_os("PATH").unwrap_or_default();
         let Ok(nix) = Nix::find(&path, flk_nix::Options::default()) else {
             missing("there is no Nix");
@@ -60,7 +53,6 @@ impl Bench {
         }
         let closure = nix.closure(&[&toplevel]).unwrap();
         Some(Bench {
-            _turn: turn,
             options: Options {
                 host: "box".into(),
                 toplevel,

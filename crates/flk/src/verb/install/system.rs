@@ -1,23 +1,20 @@
-//! `flk install`: a live machine's host goes onto the file systems that are mounted at /mnt.
+//! Which system is installed: the one that the medium carries for the host, or the one that the repository makes now.
 
 use std::{
     fs,
-    io::{IsTerminal, Read as _},
     path::{Path, PathBuf},
-    time::Instant,
 };
 
 use flk_image::Build;
-use flk_install::{Installed, Plan, Progress};
 use flk_nix::{Closure, quote};
-use serde_json::json;
 
+use super::Args;
 use crate::{
     archive, closure,
     error::{Context, Failure, Result},
     evaluation::{Evaluation, tell},
     repository::{ChannelKind, Repository},
-    ui::{self, Phase, Unit},
+    ui::{Phase, Unit},
     workspace::{Workspace, find_nix},
 };
 
@@ -31,111 +28,16 @@ const REGISTRATIONS: [&str; 2] = [
     "/nix/.ro-store/nix-path-registration",
 ];
 
-/// Install a host onto the file systems mounted at /mnt.
-///
-/// On a live machine: partition and format its disk, mount the root at /mnt (and the boot partition at /mnt/boot for UEFI), then run this as root. What
-/// the ISO carries is copied, without a network and without building anything. Nothing is written before the plan is shown and confirmed.
-///
-/// Stopped at any point, the machine boots what it booted before, and another run goes on from there.
-#[derive(Clone, Debug, clap::Args)]
-#[command(
-    after_long_help = "On the live machine:\n  mount /dev/disk/by-label/nixos /mnt\n  mkdir -p /mnt/boot && mount /dev/disk/by-label/boot /mnt/boot   # UEFI only\n  cd /iso/devos && sudo flk install HOST"
-)]
-pub(crate) struct Args {
-    /// The host: the name of its file in hosts/, without .nix.
-    #[arg(value_name = "HOST")]
-    host: String,
-    /// Where the new root file system is mounted.
-    #[arg(long, value_name = "DIR", default_value = "/mnt")]
-    root: PathBuf,
-    /// The repository; without it, the one around the current folder, or else the one on the ISO.
-    #[arg(long, value_name = "DIR")]
-    flake: Option<PathBuf>,
-    /// Ask nothing.
-    #[arg(long, short)]
-    yes: bool,
-    /// Install no boot loader.
-    #[arg(long)]
-    no_bootloader: bool,
-    /// Only show the plan.
-    #[arg(long)]
-    dry_run: bool,
-    /// Print the plan and what was done as JSON.
-    #[arg(long)]
-    json: bool,
-    /// Restart the machine afterwards, if nothing failed.
-    #[arg(long)]
-    reboot: bool,
-    /// Accepted because the manuals of other tools have it; flk evaluates purely either way.
-    #[arg(long)]
-    impure: bool,
-    /// Show what Nix does, line by line, and whole traces of errors.
-    #[arg(long, short)]
-    verbose: bool,
-}
-
-/// Runs the verb.
-pub(crate) fn run(args: Args) -> Result<()> {
-    ui::set_verbose(args.verbose);
-    let started = Instant::now();
-    // Before anything is evaluated: a refusal should come at once.
-    if !rustix::process::geteuid().is_root() {
-        return Err(flk_install::Error::NotRoot.into());
-    }
-    let system = system(&args)?;
-    let plan = flk_install::plan(&flk_install::Options {
-        host: args.host.clone(),
-        toplevel: system.toplevel,
-        closure: system.closure,
-        root: args.root.clone(),
-        boot_loader: !args.no_bootloader,
-    })
-    .context(|| format!("{} cannot be installed here", args.host))?;
-    show(&plan, system.origin);
-    let described = serde_json::to_value(&plan)?;
-    if args.dry_run {
-        if args.json {
-            ui::data(serde_json::to_string_pretty(&json!({ "plan": described }))?);
-        }
-        return Ok(());
-    }
-    if !args.yes {
-        confirm(&plan)?;
-    }
-    let root = plan.root.clone();
-    let installed = carry_out(plan)?;
-    ui::note(format_args!(
-        "{} is installed as generation {} ({})",
-        args.host,
-        installed.generation,
-        ui::duration(started.elapsed())
-    ));
-    ui::note(format_args!("its ssh host key: {}", installed.fingerprint));
-    if args.json {
-        let done = json!({ "plan": described, "installed": installed });
-        ui::data(serde_json::to_string_pretty(&done)?);
-    }
-    if args.reboot {
-        return flk_install::restart()
-            .context(|| "the host is installed, but the machine does not restart".into());
-    }
-    ui::note(format_args!(
-        "everything is on disk; before you restart: `sudo umount -R {}`, and take out the medium",
-        root.display()
-    ));
-    Ok(())
-}
-
 /// What is installed.
-struct System {
-    toplevel: String,
-    closure: Closure,
+pub(super) struct System {
+    pub(super) toplevel: String,
+    pub(super) closure: Closure,
     /// Where it comes from, for people.
-    origin: &'static str,
+    pub(super) origin: &'static str,
 }
 
 /// The host's system: the ISO's own where the repository is as it was when the ISO was made, else evaluated.
-fn system(args: &Args) -> Result<System> {
+pub(super) fn system(args: &Args) -> Result<System> {
     let carried = Path::new(CARRIED);
     let repository = match (&args.flake, Repository::find(args.flake.as_deref())) {
         (_, Ok(repository)) => repository.root,
@@ -282,95 +184,6 @@ fn is_same_tree(a: &Path, b: &Path) -> Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn show(plan: &Plan, origin: &str) {
-    ui::note(format_args!("{}: {}", plan.host, plan.label));
-    ui::note(format_args!("  {} ({origin})", plan.toplevel));
-    let there = match plan.paths - plan.missing_paths {
-        0 => String::new(),
-        there => format!("; {there} are there already"),
-    };
-    ui::note(format_args!(
-        "  {}, {}{there}",
-        ui::count(plan.paths, "store path"),
-        ui::bytes(plan.bytes)
-    ));
-    for destination in &plan.destinations {
-        ui::note(format_args!(
-            "  onto {} ({}, {}): up to {} of {} free",
-            destination.mount_point.display(),
-            destination.device,
-            destination.fs_type,
-            ui::bytes(destination.needed),
-            ui::bytes(destination.free)
-        ));
-    }
-    ui::note(format_args!("  boot loader: {}", plan.boot_loader));
-    for warning in &plan.warnings {
-        ui::warn(warning);
-    }
-}
-
-/// Asks on the terminal.
-fn confirm(plan: &Plan) -> Result<()> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new("nobody is here to confirm the plan")
-            .hint("say --yes if that is what you want"));
-    }
-    ui::note(format_args!(
-        "Install {} onto {}? [y/N]",
-        plan.host,
-        plan.root.display()
-    ));
-    let mut answer = [0; 64];
-    let length = std::io::stdin()
-        .lock()
-        .read(&mut answer)
-        .context(|| "cannot read the answer".into())?;
-    let answer = String::from_utf8_lossy(&answer[..length]);
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::new("nothing was done: the plan was not confirmed")),
-    }
-}
-
-fn carry_out(plan: Plan) -> Result<Installed> {
-    let host = plan.host.clone();
-    let mut current: Option<(flk_install::Phase, Phase)> = None;
-    let installed = flk_install::execute(plan, &mut |progress: Progress| {
-        let is_new = current
-            .as_ref()
-            .is_none_or(|(phase, _)| *phase != progress.phase);
-        if is_new {
-            if let Some((_, done)) = current.take() {
-                finish(done);
-            }
-            let (name, unit) = match progress.phase {
-                flk_install::Phase::Copy => ("copy", Unit::Bytes),
-                flk_install::Phase::Sync => ("sync", Unit::Time),
-                flk_install::Phase::Register => ("register", Unit::Time),
-                _ => ("boot", Unit::Time),
-            };
-            current = Some((progress.phase, Phase::start(name, unit)));
-        }
-        if let Some((_, phase)) = &mut current {
-            phase.set(progress.done, progress.total);
-        }
-    })
-    .context(|| format!("{host} is not installed"))?;
-    if let Some((_, phase)) = current {
-        finish(phase);
-    }
-    Ok(installed)
-}
-
-fn finish(phase: Phase) {
-    let what = match phase.total() {
-        0 => "done".to_owned(),
-        total => ui::bytes(total),
-    };
-    phase.finish(what);
 }
 
 #[cfg(test)]

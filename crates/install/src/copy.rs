@@ -1,7 +1,10 @@
 //! Store paths, copied in parallel: each under a temporary name beside its place, its NAR hash checked on the way, and renamed when it is whole and right.
+//! What a run that was cut off has left under a temporary name is gone on with.
 //!
 //! Nothing is synced here; that is one `syncfs` for all of them, later.
 
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -11,6 +14,7 @@ use std::sync::mpsc;
 use flk_nix::PathInfo;
 
 use crate::nar::Serialiser;
+use crate::patch::remove;
 use crate::root::TEMPORARY_PREFIX;
 use crate::{Error, Result};
 
@@ -32,22 +36,24 @@ pub(crate) struct Done {
     pub(crate) kept: usize,
 }
 
-/// Removes what an earlier run left half done.
+/// Removes what an earlier run left half done and this one does not go on with.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(crate) fn remove_leftovers(store: &Path) -> Result<()> {
+pub(crate) fn remove_leftovers(store: &Path, tasks: &[(&PathInfo, Task)]) -> Result<()> {
+    let wanted: HashSet<OsString> = tasks
+        .iter()
+        .filter(|(_, task)| *task == Task::Copy)
+        .map(|(info, _)| temporary_name(Path::new(&info.path)))
+        .collect();
     let entries = match fs::read_dir(store) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         other => other.map_err(Error::io("read", store))?,
     };
     for entry in entries {
         let entry = entry.map_err(Error::io("read", store))?;
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(TEMPORARY_PREFIX)
-        {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(TEMPORARY_PREFIX) && !wanted.contains(&name) {
             remove(&entry.path())?;
         }
     }
@@ -125,58 +131,50 @@ fn bring_one(
     advance: &mut dyn FnMut(u64) -> bool,
     done: &mut Done,
 ) -> Result<()> {
-    let name = Path::new(&info.path).file_name().unwrap_or_default();
+    let name = name_of(info);
     let target = store.join(name);
     if task == Task::Check {
         // What cannot be read is as good as wrong.
         let found = Serialiser::new(&info.path, &mut |_| true).run(&target, None);
-        if found.is_ok_and(|hash| hash == info.nar_hash) {
+        if found.is_ok_and(|found| found.hash == info.nar_hash) {
             done.kept += 1;
             advance(info.nar_size);
             return Ok(());
         }
         remove(&target)?;
     }
-    let mut temporary = std::ffi::OsString::from(TEMPORARY_PREFIX);
-    temporary.push(name);
-    let temporary = store.join(temporary);
+    let temporary = store.join(temporary_name(Path::new(&info.path)));
     let mut counted = 0;
     let copied = Serialiser::new(&info.path, &mut |bytes| {
         counted += bytes;
         advance(bytes)
     })
-    .run(&source.join(name), Some(&temporary));
-    let checked = copied.and_then(|found| {
-        if found == info.nar_hash {
-            return Ok(());
-        }
-        Err(Error::Damaged {
+    .run(&source.join(name), Some(&temporary))?;
+    if copied.hash != info.nar_hash {
+        // The damage is what is to be told.
+        let _ = remove(&temporary);
+        return Err(Error::Damaged {
             path: info.path.clone(),
             expected: info.nar_hash.clone(),
-            found,
-        })
-    });
-    if checked.is_err() {
-        // The first failure is the one to tell.
-        let _ = remove(&temporary);
+            found: copied.hash,
+        });
     }
-    checked?;
     fs::rename(&temporary, &target).map_err(Error::io("put into place", &target))?;
-    done.written += counted;
+    done.written += copied.written;
     // A NAR is a little longer than the files in it.
     advance(info.nar_size.saturating_sub(counted));
     Ok(())
 }
 
-/// Removes a path of a store, whatever it is, if it is there.
-fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => Err(error),
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    };
-    removed.map_err(Error::io("remove", path))
+fn name_of(info: &PathInfo) -> &OsStr {
+    Path::new(&info.path).file_name().unwrap_or_default()
+}
+
+/// What a store path is called in the target's store until it is whole.
+pub(crate) fn temporary_name(path: &Path) -> OsString {
+    let mut temporary = OsString::from(TEMPORARY_PREFIX);
+    temporary.push(path.file_name().unwrap_or_default());
+    temporary
 }
 
 #[cfg(test)]
@@ -234,7 +232,7 @@ mod tests {
                 })
                 .collect();
             let mut bytes = 0;
-            remove_leftovers(&self.target())?;
+            remove_leftovers(&self.target(), &tasks)?;
             let done = bring(&tasks, &self.source(), &self.target(), &mut |count| {
                 bytes += count;
             })?;
@@ -280,8 +278,14 @@ mod tests {
         fs::write(target.join("hash-4"), "").unwrap();
         remove(&target.join("hash-7")).unwrap();
         fs::create_dir(target.join(format!("{TEMPORARY_PREFIX}hash-8"))).unwrap();
+        // Cut off in the middle of a file.
+        remove(&target.join("hash-6")).unwrap();
+        let half = target.join(format!("{TEMPORARY_PREFIX}hash-6"));
+        fs::create_dir_all(half.join("bin")).unwrap();
+        fs::write(half.join("bin/program"), vec![6; 6000]).unwrap();
+        fs::write(half.join("bin/other"), "").unwrap();
         let (done, _) = stores.bring().unwrap();
-        assert_eq!((done.kept, done.written), (7, 7000 + 6));
+        assert_eq!((done.kept, done.written), (6, 7000 + 6));
         assert_eq!(stores.names().len(), 9);
         assert_eq!(
             stores.bring().unwrap().0,

@@ -62,11 +62,11 @@ pub fn execute(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Install
     let root = &plan.root;
     let store = inside(root, Path::new(STORE));
     lay_out(root)?;
-    copy::remove_leftovers(&store)?;
 
     let valid = nix_store::valid(root, &plan.closure)?;
     let mut kept = valid.len();
     let tasks = tasks(&plan, &store, &valid);
+    copy::remove_leftovers(&store, &tasks)?;
     let total = tasks.iter().map(|(info, _)| info.nar_size).sum();
     tell(Phase::Copy, 0, total);
     let mut done = 0;

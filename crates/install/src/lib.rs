@@ -21,6 +21,7 @@ mod host_key;
 mod mounts;
 mod nar;
 mod nix_store;
+mod patch;
 mod plan;
 mod profile;
 mod registration;

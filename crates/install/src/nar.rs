@@ -2,19 +2,21 @@
 //! Model (2006), figure 5.2.
 //!
 //! Strings are a little-endian u64 length, the bytes, and zeros up to a multiple of eight. A copy gets what Nix's own would have: root's, mode 0444 or 0555,
-//! modified one second into 1970.
+//! modified one second into 1970. Where a copy that was cut off lies already, only what is not right in it is written.
 //!
 //! Not supported: anything but files, folders and links, as in a NAR.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use sha2::{Digest, Sha256};
 
+use crate::patch::{Patched, remove};
 use crate::{Error, Result};
 
 /// What is read and written at once.
@@ -25,7 +27,17 @@ const CHUNK: usize = 256 * 1024;
 /// # Errors
 /// [`Error::Unreadable`], with `path` as the store path.
 pub fn nar_hash(path: &Path) -> Result<String> {
-    Serialiser::new(&path.to_string_lossy(), &mut |_| true).run(path, None)
+    let copied = Serialiser::new(&path.to_string_lossy(), &mut |_| true).run(path, None)?;
+    Ok(copied.hash)
+}
+
+/// What became of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Copied {
+    /// SHA-256 of its NAR, in lower-case hexadecimal.
+    pub(crate) hash: String,
+    /// Bytes that were written to files: less than it has, where a copy lay there.
+    pub(crate) written: u64,
 }
 
 /// One path's serialisation under way.
@@ -33,6 +45,7 @@ pub(crate) struct Serialiser<'a> {
     store_path: &'a str,
     hasher: Sha256,
     buffer: Vec<u8>,
+    written: u64,
     /// Gets the number of bytes of each chunk; `false` stops.
     advance: &'a mut dyn FnMut(u64) -> bool,
 }
@@ -44,15 +57,19 @@ impl<'a> Serialiser<'a> {
             store_path,
             hasher: Sha256::new(),
             buffer: vec![0; CHUNK],
+            written: 0,
             advance,
         }
     }
 
-    /// Hashes `source`, and copies it to `target`, which must not be there.
-    pub(crate) fn run(mut self, source: &Path, target: Option<&Path>) -> Result<String> {
+    /// Hashes `source`, and makes `target` its copy, whatever is there.
+    pub(crate) fn run(mut self, source: &Path, target: Option<&Path>) -> Result<Copied> {
         self.text(b"nix-archive-1");
         self.node(source, target)?;
-        Ok(hexadecimal(&self.hasher.finalize()))
+        Ok(Copied {
+            hash: hexadecimal(&self.hasher.finalize()),
+            written: self.written,
+        })
     }
 
     fn node(&mut self, source: &Path, target: Option<&Path>) -> Result<()> {
@@ -79,7 +96,10 @@ impl<'a> Serialiser<'a> {
         self.text(b"target");
         self.text(to.as_os_str().as_bytes());
         if let Some(target) = target {
-            symlink(&to, target).map_err(Error::io("create", target))?;
+            if !fs::read_link(target).is_ok_and(|there| there == to) {
+                remove(target)?;
+                symlink(&to, target).map_err(Error::io("create", target))?;
+            }
             settle_time(target)?;
         }
         Ok(())
@@ -87,12 +107,6 @@ impl<'a> Serialiser<'a> {
 
     fn folder(&mut self, source: &Path, target: Option<&Path>) -> Result<()> {
         self.text(b"directory");
-        if let Some(target) = target {
-            DirBuilder::new()
-                .mode(0o700)
-                .create(target)
-                .map_err(Error::io("create", target))?;
-        }
         let mut names = fs::read_dir(source)
             .and_then(|entries| {
                 entries
@@ -101,6 +115,9 @@ impl<'a> Serialiser<'a> {
             })
             .map_err(self.unreadable(source))?;
         names.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+        if let Some(target) = target {
+            open_folder(target, &names)?;
+        }
         for name in names {
             self.text(b"entry");
             self.text(b"(");
@@ -128,18 +145,7 @@ impl<'a> Serialiser<'a> {
         let length = metadata.len();
         self.hasher.update(length.to_le_bytes());
         let mut from = File::open(source).map_err(self.unreadable(source))?;
-        let mut to = match target {
-            Some(target) => Some((
-                OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(target)
-                    .map_err(Error::io("create", target))?,
-                target,
-            )),
-            None => None,
-        };
+        let mut to = target.map(Patched::open).transpose()?;
         let mut done = 0;
         loop {
             let read = match from.read(&mut self.buffer) {
@@ -152,8 +158,8 @@ impl<'a> Serialiser<'a> {
             done += read as u64;
             let chunk = &self.buffer[..read];
             self.hasher.update(chunk);
-            if let Some((file, target)) = &mut to {
-                file.write_all(chunk).map_err(Error::io("write", target))?;
+            if let Some(to) = &mut to {
+                self.written += to.put(chunk)?;
             }
             if !(self.advance)(read as u64) {
                 let stopped = io::Error::from(io::ErrorKind::Interrupted);
@@ -166,9 +172,10 @@ impl<'a> Serialiser<'a> {
         }
         self.pad(length);
         match to {
-            Some((file, target)) => {
-                drop(file);
-                finish(target, if is_executable { 0o555 } else { 0o444 })
+            Some(to) => {
+                to.end()?;
+                let mode = if is_executable { 0o555 } else { 0o444 };
+                target.map_or(Ok(()), |target| finish(target, mode))
             }
             None => Ok(()),
         }
@@ -190,6 +197,30 @@ impl<'a> Serialiser<'a> {
     fn unreadable(&self, file: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
         let (path, file) = (self.store_path.to_owned(), file.to_owned());
         move |source| Error::Unreadable { path, file, source }
+    }
+}
+
+/// A folder to be filled: what is in it and has no place there goes.
+fn open_folder(target: &Path, names: &[OsString]) -> Result<()> {
+    match fs::symlink_metadata(target) {
+        Ok(metadata) if metadata.is_dir() => {
+            fs::set_permissions(target, Permissions::from_mode(0o700))
+                .map_err(Error::io("set the mode of", target))?;
+            for entry in fs::read_dir(target).map_err(Error::io("read", target))? {
+                let entry = entry.map_err(Error::io("read", target))?;
+                if names.binary_search(&entry.file_name()).is_err() {
+                    remove(&entry.path())?;
+                }
+            }
+            Ok(())
+        }
+        _ => {
+            remove(target)?;
+            DirBuilder::new()
+                .mode(0o700)
+                .create(target)
+                .map_err(Error::io("create", target))
+        }
     }
 }
 
@@ -222,6 +253,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::os::unix::fs::MetadataExt;
     use std::path::PathBuf;
     use std::process::Command;
@@ -280,12 +312,13 @@ mod tests {
         let tree = tree(dir.path());
         let copy = dir.path().join("copy");
         let mut bytes = 0;
-        let hash = Serialiser::new("tree", &mut |count| {
+        let Copied { hash, written } = Serialiser::new("tree", &mut |count| {
             bytes += count;
             true
         })
         .run(&tree, Some(&copy))
         .unwrap();
+        assert_eq!(written, bytes);
         assert_eq!(hash, nar_hash(&tree).unwrap());
         assert_eq!(hash, nar_hash(&copy).unwrap());
         assert_eq!(bytes, 8 + CHUNK as u64 + 13 + 1);
@@ -307,6 +340,47 @@ mod tests {
             1
         );
         // So that the folder can be removed by those who are not root.
+        for folder in ["", "b", "b/empty"] {
+            fs::set_permissions(copy.join(folder), Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_off_is_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = tree(dir.path());
+        let copy = dir.path().join("copy");
+        let bring = || {
+            Serialiser::new("tree", &mut |_| true)
+                .run(&tree, Some(&copy))
+                .unwrap()
+        };
+        let first = bring();
+        assert_eq!(bring().written, 0);
+        // Cut short, spoilt, of another kind, too long, too much, gone.
+        for folder in ["", "b", "b/empty"] {
+            fs::set_permissions(copy.join(folder), Permissions::from_mode(0o755)).unwrap();
+        }
+        for file in ["Z", "a-file", "a.file"] {
+            fs::set_permissions(copy.join(file), Permissions::from_mode(0o644)).unwrap();
+        }
+        fs::File::options()
+            .write(true)
+            .open(copy.join("Z"))
+            .unwrap()
+            .set_len(CHUNK as u64 + 3)
+            .unwrap();
+        fs::write(copy.join("a-file"), "eight By and more").unwrap();
+        fs::remove_file(copy.join("a.file")).unwrap();
+        fs::create_dir_all(copy.join("a.file/in/it")).unwrap();
+        fs::write(copy.join("b/empty/not"), "").unwrap();
+        fs::remove_file(copy.join("b/link")).unwrap();
+        symlink("elsewhere", copy.join("b/link")).unwrap();
+        fs::remove_file(copy.join("é")).unwrap();
+        let again = bring();
+        assert_eq!(again.hash, first.hash);
+        assert_eq!(nar_hash(&copy).unwrap(), first.hash);
+        assert_eq!(again.written, 13 + 8 + 1);
         for folder in ["", "b", "b/empty"] {
             fs::set_permissions(copy.join(folder), Permissions::from_mode(0o755)).unwrap();
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use flk_nix::{Closure, PathInfo};
 use serde::Serialize;
 
+use crate::copy::temporary_name;
 use crate::mounts::Mounts;
 use crate::root::{Room, Turn, check_boot_partition, check_devices, claim, inside};
 use crate::system::{LoaderKind, System};
@@ -175,7 +176,13 @@ fn store_destination(root: &Path, missing: &[&PathInfo], mounts: &Mounts) -> Res
     let store = inside(root, Path::new("/nix/store"));
     let mut needed = RESERVE;
     for info in missing {
-        needed.add(Room::taken_by(Path::new(&info.path))?);
+        let mut room = Room::taken_by(Path::new(&info.path))?;
+        // What a run that was cut off has copied of it is there already.
+        let begun = store.join(temporary_name(info.path.as_ref()));
+        if let Ok(there) = Room::taken_by(&begun) {
+            room.take_away(there);
+        }
+        needed.add(room);
     }
     let (free, free_inodes) = Room::free_at(&store)?;
     let destination = destination(&store, needed.bytes, free, mounts);

@@ -58,6 +58,11 @@ impl Room {
         self.inodes += other.inodes;
     }
 
+    pub(crate) fn take_away(&mut self, other: Room) {
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+        self.inodes = self.inodes.saturating_sub(other.inodes);
+    }
+
     /// What is free where a path lies or will lie; `None` inodes: the file system makes them as they are needed.
     pub(crate) fn free_at(path: &Path) -> Result<(u64, Option<u64>)> {
         let there = path

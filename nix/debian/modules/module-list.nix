@@ -13,6 +13,7 @@
   ./networking/networking.nix
   ./networking/networkmanager.nix
   ./networking/wireless.nix
+  ./programs/flk.nix
   ./programs/programs.nix
   ./programs/tmux.nix
   ./security/pki.nix

@@ -34,6 +34,8 @@ impl Closure {
     }
 }
 
+/// Paths asked for in one call: far below the kernel's limit for arguments.
+const CHUNK: usize = 1000;
 const COMMAND: &str = "nix path-info --recursive --json";
 
 impl Nix {
@@ -42,7 +44,7 @@ impl Nix {
     /// # Errors
     /// [`Error::Command`] if a path is not valid, [`Error::Output`] if Nix's JSON is of an unknown shape.
     pub fn closure<P: AsRef<str>>(&self, roots: &[P]) -> Result<Closure> {
-        self.path_infos(roots, true)
+        self.path_infos(None, roots, true)
     }
 
     /// What Nix knows of one valid store path.
@@ -50,7 +52,7 @@ impl Nix {
     /// # Errors
     /// As [`Nix::closure`].
     pub fn path_info(&self, path: &str) -> Result<PathInfo> {
-        let closure = self.path_infos(&[path], false)?;
+        let closure = self.path_infos(None, &[path], false)?;
         closure
             .paths
             .into_iter()
@@ -58,17 +60,27 @@ impl Nix {
             .ok_or_else(|| malformed("no path"))
     }
 
-    fn path_infos<P: AsRef<str>>(&self, roots: &[P], recursive: bool) -> Result<Closure> {
-        if roots.is_empty() {
-            return Ok(Closure::default());
+    /// From this machine's store or another one.
+    pub(crate) fn path_infos<P: AsRef<str>>(
+        &self,
+        store: Option<&str>,
+        roots: &[P],
+        recursive: bool,
+    ) -> Result<Closure> {
+        let mut paths = Vec::new();
+        for chunk in roots.chunks(CHUNK) {
+            let mut command = self.nix();
+            command.args(["path-info", "--json"]);
+            command.args(store.into_iter().flat_map(|store| ["--store", store]));
+            if recursive {
+                command.arg("--recursive");
+            }
+            command.args(chunk.iter().map(AsRef::as_ref));
+            paths.extend(parse(self.run_json(command, COMMAND)?)?.paths);
         }
-        let mut command = self.nix();
-        command.args(["path-info", "--json"]);
-        if recursive {
-            command.arg("--recursive");
-        }
-        command.args(roots.iter().map(AsRef::as_ref));
-        parse(self.run_json(command, COMMAND)?)
+        paths.sort_by(|a, b| a.path.cmp(&b.path));
+        paths.dedup_by(|a, b| a.path == b.path);
+        Ok(Closure { paths })
     }
 }
 

@@ -11,6 +11,8 @@ pub struct BuildPlan {
     pub fetch: Vec<String>,
     /// What the substituters would send, in bytes, as far as Nix says (to two digits).
     pub download_size: u64,
+    /// What that becomes in the store, in bytes, likewise.
+    pub unpacked_size: u64,
 }
 
 impl BuildPlan {
@@ -47,7 +49,8 @@ fn parse(text: &str) -> BuildPlan {
             section = Some(true);
         } else if line.contains("will be fetched") {
             section = Some(false);
-            plan.download_size = download_size(line).unwrap_or_default();
+            plan.download_size = size(line, '(').unwrap_or_default();
+            plan.unpacked_size = size(line, ',').unwrap_or_default();
         } else if let Some(path) = line.strip_prefix("  ").filter(|path| path.starts_with('/')) {
             match section {
                 Some(true) => plan.build.push(path.to_owned()),
@@ -62,8 +65,8 @@ fn parse(text: &str) -> BuildPlan {
 }
 
 /// `these 2 paths will be fetched (1.25 MiB download, 5.00 MiB unpacked):`
-fn download_size(line: &str) -> Option<u64> {
-    let (_, rest) = line.split_once('(')?;
+fn size(line: &str, before: char) -> Option<u64> {
+    let (_, rest) = line.split_once(before)?;
     let mut words = rest.split_whitespace();
     let number: f64 = words.next()?.parse().ok()?;
     let unit = match words.next()? {
@@ -96,6 +99,7 @@ warning: you did not specify '--add-root'
         assert_eq!(plan.build, ["/nix/store/a.drv", "/nix/store/b.drv"]);
         assert_eq!(plan.fetch, ["/nix/store/c", "/nix/store/d"]);
         assert_eq!(plan.download_size, 1_572_864);
+        assert_eq!(plan.unpacked_size, 5_242_880);
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub(crate) fn sandbox_failure(reader: &LogReader) -> Option<String> {
         })
 }
 
-fn build_failure(reader: &LogReader, stderr: &str) -> BuildFailure {
+pub(crate) fn build_failure(reader: &LogReader, stderr: &str) -> BuildFailure {
     let direct = reader.errors.iter().find(|error| {
         !error.contains("dependencies of derivation") && !error.contains("dependency failed")
     });

@@ -1,10 +1,10 @@
 //! The store: what is valid, what is put there, what is kept.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use crate::{Error, Nix, Result};
 
-/// Files given to one `nix-store --add-fixed`.
+/// Paths given to one `nix-store`.
 const CHUNK: usize = 200;
 
 impl Nix {
@@ -13,21 +13,15 @@ impl Nix {
     /// # Errors
     /// [`Error::Command`] with Nix's message.
     pub fn add_fixed<P: AsRef<Path>>(&self, files: &[P]) -> Result<Vec<String>> {
-        let mut added = Vec::with_capacity(files.len());
-        for chunk in files.chunks(CHUNK) {
-            let mut command = self.nix_store();
-            command.args(["--add-fixed", "sha256"]);
-            command.args(chunk.iter().map(|file| file.as_ref().as_os_str()));
-            let text = self.run_text(command, "nix-store --add-fixed")?;
-            added.extend(text.lines().map(str::to_owned));
-        }
-        if added.len() != files.len() {
-            return Err(Error::Output {
-                command: "nix-store --add-fixed".to_owned(),
-                detail: format!("{} paths for {} files", added.len(), files.len()),
-            });
-        }
-        Ok(added)
+        add_fixed(self, None, files)
+    }
+
+    /// Those of the paths that the store has, complete.
+    ///
+    /// # Errors
+    /// Only if Nix cannot be run.
+    pub fn valid<P: AsRef<str>>(&self, paths: &[P]) -> Result<BTreeSet<String>> {
+        valid(self, None, paths)
     }
 
     /// Where a file with that SHA-256 (hexadecimal) and name is in the store, or would be.
@@ -83,4 +77,49 @@ impl Nix {
     pub fn add_root(&self, path: &str, root: &Path) -> Result<()> {
         self.realise(&[path], Some(root), &mut |_| {}).map(drop)
     }
+}
+
+/// Adds files to this machine's store or to another one.
+pub(crate) fn add_fixed<P: AsRef<Path>>(
+    nix: &Nix,
+    store: Option<&str>,
+    files: &[P],
+) -> Result<Vec<String>> {
+    const COMMAND: &str = "nix-store --add-fixed";
+    let mut added = Vec::with_capacity(files.len());
+    for chunk in files.chunks(CHUNK) {
+        let mut command = nix.nix_store();
+        command.args(store.into_iter().flat_map(|store| ["--store", store]));
+        command.args(["--add-fixed", "sha256"]);
+        command.args(chunk.iter().map(|file| file.as_ref().as_os_str()));
+        let text = nix.run_text(command, COMMAND)?;
+        added.extend(text.lines().map(str::to_owned));
+    }
+    if added.len() != files.len() {
+        return Err(Error::Output {
+            command: COMMAND.to_owned(),
+            detail: format!("{} paths for {} files", added.len(), files.len()),
+        });
+    }
+    Ok(added)
+}
+
+/// The valid ones of the paths, in this machine's store or another one.
+pub(crate) fn valid<P: AsRef<str>>(
+    nix: &Nix,
+    store: Option<&str>,
+    paths: &[P],
+) -> Result<BTreeSet<String>> {
+    let mut valid: BTreeSet<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+    for chunk in paths.chunks(CHUNK) {
+        let mut command = nix.nix_store();
+        command.args(store.into_iter().flat_map(|store| ["--store", store]));
+        command.args(["--check-validity", "--print-invalid"]);
+        command.args(chunk.iter().map(AsRef::as_ref));
+        let text = nix.run_text(command, "nix-store --check-validity")?;
+        for invalid in text.lines() {
+            valid.remove(invalid);
+        }
+    }
+    Ok(valid)
 }

@@ -44,6 +44,17 @@ impl Need {
         Need::File("/usr/share/OVMF"),
     ];
 
+    /// What a live machine's root without a machine needs ([`crate::LiveRoot`]), with a disk for it.
+    pub const LIVE_ROOT: &'static [Need] = &[
+        Need::Program("unshare"),
+        Need::Program("nsenter"),
+        Need::Program("ip"),
+        Need::Program("findmnt"),
+        Need::Program("mkfs.ext4"),
+        Need::Program("e2fsck"),
+        Need::File("/dev/loop-control"),
+    ];
+
     /// What another machine's mDNS client needs.
     pub const MDNS: &'static [Need] = &[
         Need::Program("avahi-daemon"),

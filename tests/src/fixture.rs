@@ -161,6 +161,28 @@ impl Fixture {
         Ssh::new(link, &self.operator.private, &self.known_hosts)
     }
 
+    /// All files of the image in a folder, as xorriso reads them; kept beside the repository.
+    ///
+    /// # Errors
+    /// When xorriso fails.
+    pub fn medium(&self) -> Result<PathBuf, BenchError> {
+        let medium = self.repository.with_file_name("medium");
+        if !medium.exists() {
+            let new = medium.with_extension("new");
+            if new.exists() {
+                fs::remove_dir_all(&new).map_err(BenchError::file(&new))?;
+            }
+            run(Command::new("xorriso")
+                .args(["-osirrox", "on", "-indev"])
+                .arg(&self.iso)
+                .args(["-extract", "/"])
+                .arg(&new))?
+            .success()?;
+            fs::rename(&new, &medium).map_err(BenchError::file(&medium))?;
+        }
+        Ok(medium)
+    }
+
     /// A file of the image, as xorriso reads it.
     ///
     /// # Errors

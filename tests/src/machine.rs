@@ -2,29 +2,22 @@
 //!
 //! Emulated, never KVM, unless `FLK_TEST_KVM=1`: a guest may hang under a KVM that a hypervisor passes on.
 
-use crate::{BenchError, Console, Link, Mac, qmp::Qmp, until};
+use crate::{
+    BenchError, Console, Link, Mac,
+    qemu::{CARD, describe},
+    qmp::Qmp,
+    until,
+};
 use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
-/// Where Debian's `ovmf` puts the firmware and its empty variables; the first pair that is there is taken.
-const OVMF: [(&str, &str); 2] = [
-    (
-        "/usr/share/OVMF/OVMF_CODE_4M.fd",
-        "/usr/share/OVMF/OVMF_VARS_4M.fd",
-    ),
-    (
-        "/usr/share/OVMF/OVMF_CODE.fd",
-        "/usr/share/OVMF/OVMF_VARS.fd",
-    ),
-];
-
-/// The id of the one card.
-const CARD: &str = "card0";
+/// `EIO`, errno(3).
+const EIO: i32 = 5;
 
 /// The firmware a machine starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +43,20 @@ pub enum Medium {
     None,
 }
 
+/// A raw image as a virtio disk, kept as the machine leaves it.
+#[derive(Debug, Clone)]
+pub enum Disk {
+    /// Just that.
+    Plain(PathBuf),
+    /// Each write and flush goes to a log too, as QEMU's `blklogwrites` has it ([`crate::WriteLog`] reads it).
+    Logged {
+        /// The image.
+        image: PathBuf,
+        /// The log, made anew.
+        log: PathBuf,
+    },
+}
+
 /// What a machine is made of.
 #[derive(Debug, Clone)]
 pub struct MachineOptions {
@@ -61,8 +68,8 @@ pub struct MachineOptions {
     pub medium: Medium,
     /// The card's address.
     pub mac: Mac,
-    /// Raw images of further virtio disks, kept as the machine leaves them.
-    pub disks: Vec<PathBuf>,
+    /// Its disks: `/dev/vda` and so on, unless the medium is one too.
+    pub disks: Vec<Disk>,
     /// Megabytes of memory.
     pub memory: u32,
     /// Whether it has a card at all.
@@ -326,6 +333,33 @@ impl Machine {
             .map(drop)
     }
 
+    /// Lets the next write to the disk of this index fail, and none after it (QEMU's `blkdebug`).
+    ///
+    /// # Errors
+    /// When QEMU does not obey.
+    pub fn fail_a_write(&mut self, disk: usize) -> Result<(), BenchError> {
+        let rule = json!({ "event": "none", "iotype": "write", "errno": EIO, "once": true });
+        self.qmp.execute(
+            "blockdev-add",
+            json!({
+                "driver": "blkdebug",
+                "node-name": format!("failing{disk}"),
+                "image": format!("disk{disk}"),
+                "inject-error": [rule],
+            }),
+        )?;
+        self.qmp
+            .execute(
+                "qom-set",
+                json!({
+                    "path": format!("/machine/peripheral/drive{disk}"),
+                    "property": "drive",
+                    "value": format!("failing{disk}"),
+                }),
+            )
+            .map(drop)
+    }
+
     /// Presses and releases keys on the machine's keyboard, by QEMU's names (`down`, `ret`, …).
     ///
     /// # Errors
@@ -346,136 +380,4 @@ impl Drop for Machine {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// QEMU's command line for `options`.
-fn describe(
-    command: &mut Command,
-    options: &MachineOptions,
-    tap: &str,
-    files: &Path,
-) -> Result<(), BenchError> {
-    if std::env::var_os("FLK_TEST_KVM").is_some_and(|value| value == "1") {
-        command.args(["-accel", "kvm"]);
-    } else {
-        command.args(["-accel", "tcg,thread=multi"]);
-    }
-    command
-        .args([
-            "-machine",
-            "q35",
-            "-cpu",
-            "max",
-            "-smp",
-            "2",
-            "-m",
-            &options.memory.to_string(),
-        ])
-        .args([
-            "-nodefaults",
-            "-no-user-config",
-            "-display",
-            "none",
-            "-vga",
-            "std",
-        ])
-        .args([
-            "-chardev",
-            "stdio,id=console,signal=off",
-            "-serial",
-            "chardev:console",
-        ])
-        .arg("-qmp")
-        .arg(format!(
-            "unix:{},server=on,wait=off",
-            files.join("qmp").display()
-        ))
-        .args(["-device", "virtio-rng-pci"]);
-    if options.has_card {
-        command
-            .arg("-netdev")
-            .arg(format!("tap,id=net0,ifname={tap},script=no,downscript=no"))
-            .arg("-device")
-            .arg(format!(
-                "virtio-net-pci,id={CARD},netdev=net0,mac={},romfile=",
-                options.mac
-            ));
-    } else {
-        command.args(["-nic", "none"]);
-    }
-    if options.firmware == Firmware::Uefi {
-        let (code, variables) = OVMF
-            .into_iter()
-            .find(|(code, _)| Path::new(code).exists())
-            .unwrap_or(OVMF[0]);
-        let own = files.join("variables.fd");
-        fs::copy(variables, &own).map_err(BenchError::file(variables))?;
-        command
-            .arg("-drive")
-            .arg(format!(
-                "if=pflash,format=raw,unit=0,readonly=on,file={code}"
-            ))
-            .arg("-drive")
-            .arg(format!(
-                "if=pflash,format=raw,unit=1,file={}",
-                own.display()
-            ));
-    }
-    let (image, cd, device): (&Path, bool, &[&str]) = match &options.medium {
-        Medium::Cd(image) => (
-            image,
-            true,
-            &["ide-cd,id=medium,drive=image,bus=ide.0,bootindex=0"],
-        ),
-        Medium::ScsiCd(image) => (
-            image,
-            true,
-            &[
-                "virtio-scsi-pci,id=scsi",
-                "scsi-cd,id=medium,drive=image,bus=scsi.0,bootindex=0",
-            ],
-        ),
-        Medium::Disk(image) => (
-            image,
-            false,
-            &["virtio-blk-pci,id=medium,drive=image,bootindex=0"],
-        ),
-        Medium::UsbStick(image) => (
-            image,
-            false,
-            &[
-                "qemu-xhci,id=usb",
-                "usb-storage,id=medium,drive=image,bus=usb.0,bootindex=0",
-            ],
-        ),
-        Medium::None => (Path::new(""), false, &[]),
-    };
-    if !device.is_empty() {
-        let mode = if cd {
-            "media=cdrom,readonly=on"
-        } else {
-            "snapshot=on"
-        };
-        command.arg("-drive").arg(format!(
-            "if=none,id=image,format=raw,{mode},file={}",
-            image.display()
-        ));
-    }
-    for device in device {
-        command.args(["-device", device]);
-    }
-    for (index, disk) in options.disks.iter().enumerate() {
-        command
-            .arg("-drive")
-            .arg(format!(
-                "if=none,id=disk{index},format=raw,file={}",
-                disk.display()
-            ))
-            .arg("-device")
-            .arg(format!(
-                "virtio-blk-pci,drive=disk{index},bootindex={}",
-                index + 1
-            ));
-    }
-    Ok(())
 }

@@ -1,7 +1,8 @@
 //! The host is installed from the live machine onto a blank disk, with no network device at all, and boots from that disk without the medium.
 
 use flk_tests::{
-    Bench, BenchError, Firmware, Fixture, Link, Machine, MachineOptions, Medium, Need, Ssh, run,
+    Bench, BenchError, Disk, Firmware, Fixture, Link, Machine, MachineOptions, Medium, Need, Ssh,
+    run,
 };
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -23,11 +24,10 @@ fn installs_offline() -> Result<(), BenchError> {
     let mut options = MachineOptions::new("live", &fixture.iso, 0x71)
         .boots(Firmware::Uefi, Medium::Cd(fixture.iso.clone()))
         .without_card();
-    options.disks.push(disk.clone());
+    options.disks.push(Disk::Plain(disk.clone()));
     let mut live = Machine::start(&link, options, &bench.logs())?;
-    live.console()
-        .wait_for("a live system by flk", Duration::from_secs(400))?;
-    let mut step = |script: &str| step(&mut live, script);
+    live.wait_for_shell()?;
+    let mut step = |script: &str| live.step(script);
     let devices = step("ls /sys/class/net")?;
     assert!(
         devices.split_whitespace().any(|word| word == "lo")
@@ -83,7 +83,7 @@ fn installs_offline() -> Result<(), BenchError> {
 
     let mut options =
         MachineOptions::new("installed", &fixture.iso, 0x72).boots(Firmware::Uefi, Medium::None);
-    options.disks.push(disk);
+    options.disks.push(Disk::Plain(disk));
     let mut host = Machine::start(&link, options, &bench.logs())?;
     let ssh = Ssh::new(&link, &fixture.operator.private, &known);
     let target = ssh.wait_for(&mut host, Duration::from_secs(400))?;
@@ -114,22 +114,6 @@ fn installs_offline() -> Result<(), BenchError> {
     )?;
     assert_eq!(verified.code, Some(0), "{}", verified.all());
     host.power_off(Duration::from_secs(120))
-}
-
-/// Types a command on the live machine's console, waits until it has succeeded, and gives what it printed.
-fn step(machine: &mut Machine, script: &str) -> Result<String, BenchError> {
-    let mark = machine.console().mark();
-    // The shell makes the marks, so they are not in what the console echoes.
-    machine
-        .keyboard()
-        .type_text(&format!("{{ {script}; }}; echo step-$((0))-$?-$((1))end\n"))?;
-    machine
-        .console()
-        .wait_after(mark, "-1end", Duration::from_secs(900))?;
-    let text = machine.console().text();
-    let said = text.get(mark..).unwrap_or_default();
-    assert!(said.contains("step-0-0-1end"), "`{script}` failed:\n{said}");
-    Ok(said.to_owned())
 }
 
 /// The fingerprint of the one key in a known-hosts file, as ssh-keygen prints it.

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::probe::{Partition, read_partition};
 
+/// In what sysfs counts, whatever the disk's own blocks are.
+pub const SECTOR: u64 = 512;
+const FOLDER: &str = "/sys/class/block";
+
 /// One block device: a disk, a CD drive or a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockDevice {
@@ -31,7 +35,7 @@ impl BlockDevice {
 
 /// The devices that can carry a medium or a root, whole disks before their partitions, each by name.
 pub fn list() -> Vec<BlockDevice> {
-    let folder = Path::new("/sys/class/block");
+    let folder = Path::new(FOLDER);
     let names = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -51,6 +55,13 @@ pub fn list() -> Vec<BlockDevice> {
     devices
 }
 
+/// The device with this number, as `stat` gives it for what is mounted from it.
+pub fn by_number(number: u64) -> Option<BlockDevice> {
+    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+    let link = std::fs::read_link(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+    read(Path::new(FOLDER), link.file_name()?.to_str()?)
+}
+
 /// Memory disks, loop devices and floppy drives are not looked at; opening a floppy drive takes seconds.
 fn is_of_interest(name: &str) -> bool {
     const OTHERS: [&str; 5] = ["loop", "ram", "zram", "fd", "nbd"];
@@ -61,7 +72,6 @@ fn is_of_interest(name: &str) -> bool {
 }
 
 fn read(folder: &Path, name: &str) -> Option<BlockDevice> {
-    const SECTOR: u64 = 512;
     let directory = folder.join(name);
     let number = |file: &str| {
         std::fs::read_to_string(directory.join(file))

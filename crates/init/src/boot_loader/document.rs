@@ -34,6 +34,9 @@ pub struct BootLoader {
     pub configuration_limit: Option<usize>,
     /// Where the EFI system partition is mounted.
     pub efi_sys_mount_point: PathBuf,
+    /// Whether the firmware's boot entries may be written.
+    #[serde(default)]
+    pub can_touch_efi_variables: bool,
     /// Set with [`Kind::SystemdBoot`].
     pub systemd_boot: Option<SystemdBoot>,
     /// Set with [`Kind::Grub`].

@@ -8,6 +8,7 @@
 
 mod document;
 mod files;
+mod firmware;
 mod generation;
 mod grub;
 mod systemd_boot;

@@ -1,7 +1,7 @@
 //! systemd-boot on the EFI system partition: loader.conf(5), and an entry of type 1 for each generation (the UAPI group's Boot Loader Specification).
 //!
-//! The loader goes to its own place and to the one that any firmware tries by itself (UEFI, 3.5.1.1). Not supported: boot entries in the firmware's
-//! variables (`canTouchEfiVariables`), random seed.
+//! The loader goes to its own place and to the one that any firmware tries by itself (UEFI, 3.5.1.1). With `canTouchEfiVariables` the firmware also gets a boot
+//! entry for the former ([`firmware`]). Not supported: random seed.
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +10,7 @@ use rustix::fs::statfs;
 
 use super::document::BootLoader;
 use super::files::{self, Kernels};
+use super::firmware;
 use super::generation::{Generation, inside};
 use crate::error::{InitError, IoContext, Result};
 use crate::log::Log;
@@ -17,6 +18,8 @@ use crate::log::Log;
 /// `MSDOS_SUPER_MAGIC`, statfs(2).
 const FAT: u64 = 0x4d44;
 const FILES: &str = "EFI/flk";
+/// The first of [`PROGRAMS`], as the firmware writes it.
+const FIRMWARE_PATH: &str = "\\EFI\\systemd\\systemd-bootx64.efi";
 const PROGRAMS: [&str; 2] = ["EFI/systemd/systemd-bootx64.efi", "EFI/BOOT/BOOTX64.EFI"];
 
 pub(super) fn install(
@@ -40,6 +43,9 @@ pub(super) fn install(
         generations.len(),
         esp.display()
     ));
+    if settings.can_touch_efi_variables {
+        firmware::register(&esp, FIRMWARE_PATH, log);
+    }
     Ok(())
 }
 

@@ -9,11 +9,21 @@
 mod codec;
 mod error;
 mod format;
+mod layout;
+mod metadata;
+mod pipeline;
+mod read;
 mod run;
 mod tree;
+mod write;
 
 pub use codec::Codec;
 pub use error::{Error, Result};
 pub use format::{BlockWord, CodecId, Flags, InodeRef, SUPERBLOCK_LEN, Superblock};
+pub use read::{
+    Chunk, DirectoryInode, Entries, Entry, EntryKind, FileInode, FileReader, Image, Inode,
+    InodeKind, ReadAt, Report, Section,
+};
 pub use run::{Content, ContentId, Fragment, Run, RunId, Tail};
 pub use tree::{Attributes, Device, Kind, Node, NodeId, Source, Tree, Xattrs};
+pub use write::{Fragments, Options, Writer, write};

@@ -291,12 +291,7 @@ fn refused(name: &[u8], reason: &'static str) -> Error {
 /// Content of a file that is to be packed. It may be read twice: once to see whether an equal file was packed before.
 pub trait Source {
     /// How many bytes there are.
-    fn len(&self) -> io::Result<u64>;
-
-    /// Whether there are none.
-    fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.len()? == 0)
-    }
+    fn length(&self) -> io::Result<u64>;
 
     /// Reads from the beginning.
     fn open(&self) -> io::Result<Box<dyn Read + '_>>;
@@ -306,7 +301,7 @@ pub trait Source {
 }
 
 impl Source for Path {
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         Ok(self.symlink_metadata()?.len())
     }
 
@@ -320,8 +315,8 @@ impl Source for Path {
 }
 
 impl Source for PathBuf {
-    fn len(&self) -> io::Result<u64> {
-        Source::len(self.as_path())
+    fn length(&self) -> io::Result<u64> {
+        self.as_path().length()
     }
 
     fn open(&self) -> io::Result<Box<dyn Read + '_>> {
@@ -334,8 +329,8 @@ impl Source for PathBuf {
 }
 
 impl Source for Vec<u8> {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.as_slice().len() as u64)
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
     }
 
     fn open(&self) -> io::Result<Box<dyn Read + '_>> {
@@ -348,8 +343,8 @@ impl Source for Vec<u8> {
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
-    fn len(&self) -> io::Result<u64> {
-        (**self).len()
+    fn length(&self) -> io::Result<u64> {
+        (**self).length()
     }
 
     fn open(&self) -> io::Result<Box<dyn Read + '_>> {

@@ -1,0 +1,299 @@
+//! What is written is judged by others: squashfs-tools' `unsquashfs`, and the kernel by mounting it. What others write is read: `mksquashfs`'s images.
+//!
+//! A tool that is missing is named and passed over; in CI (`CI=true`) it is a failure. Mounting needs root and a loop device.
+
+mod fixture;
+
+use std::path::Path;
+use std::process::Command;
+
+use fixture::*;
+use flk_squashfs::{Codec, Fragments, Image, Kind, Options, Tree};
+
+/// Every codec at a small block size and the largest, and each way of using fragments.
+fn variants() -> Vec<Options> {
+    let mut all: Vec<_> = CODECS.map(|codec| options(codec, 4096)).into();
+    all.push(options(Codec::Zstd(1), 1 << 20));
+    for fragments in [Fragments::Never, Fragments::Tails] {
+        let mut options = options(Codec::Zstd(1), 16 << 10);
+        options.fragments = fragments;
+        options.exportable = false;
+        options.dedupe = fragments == Fragments::Tails;
+        all.push(options);
+    }
+    all
+}
+
+#[test]
+fn unsquashfs_extracts_what_was_packed() {
+    if !has("unsquashfs") {
+        return;
+    }
+    for options in variants() {
+        let scratch = tempfile::tempdir().unwrap();
+        let image = scratch.path().join("image");
+        let packed = tree(options.block_size as usize, is_root());
+        std::fs::write(&image, pack(&packed, options.clone())).unwrap();
+        let listing = run(Command::new("unsquashfs").arg("-ll").arg(&image)).stdout;
+        let lines = listing.split(|byte| *byte == b'\n').count();
+        assert!(
+            lines > packed.len(),
+            "{lines} lines, {} inodes",
+            packed.len()
+        );
+        let out = scratch.path().join("out");
+        run(Command::new("unsquashfs")
+            .args(["-no-progress", "-strict-errors", "-d"])
+            .arg(&out)
+            .arg(&image));
+        let mut extracted = tree_of(&out);
+        if !is_root() {
+            extracted = as_root(extracted);
+        }
+        assert_same(&packed, &extracted);
+    }
+}
+
+/// A tree that somebody else extracted, with root as owner.
+fn as_root(tree: Tree<Vec<u8>>) -> Tree<Vec<u8>> {
+    let image = pack(&tree, options(Codec::None, 4096));
+    let mut again = Tree::new(folder().attributes);
+    let read = unpack(&Image::open(image).unwrap());
+    let mut open = vec![(ROOT, ROOT)];
+    let mut known = std::collections::HashMap::new();
+    while let Some((from, to)) = open.pop() {
+        for (name, id) in read.entries(from) {
+            if let Some(target) = known.get(&id) {
+                again.link(to, name, *target).unwrap();
+                continue;
+            }
+            let mut node = read.node(id).clone();
+            node.attributes.uid = 0;
+            node.attributes.gid = 0;
+            if let Kind::Directory(_) = node.kind {
+                node.kind = Kind::directory();
+                let new = again.insert(to, name, node).unwrap();
+                open.push((id, new));
+            } else {
+                known.insert(id, again.insert(to, name, node).unwrap());
+            }
+        }
+    }
+    again
+}
+
+#[test]
+fn unsquashfs_reads_the_codecs_options() {
+    if !has("unsquashfs") {
+        return;
+    }
+    for (codec, expected) in [
+        (Codec::Gzip(3), "compression-level 3"),
+        (Codec::Xz, "Dictionary size 131072"),
+        (Codec::Lz4, "Compression lz4"),
+        (Codec::Zstd(7), "compression-level 7"),
+    ] {
+        let scratch = tempfile::tempdir().unwrap();
+        let image = scratch.path().join("image");
+        std::fs::write(&image, pack(&tree(4096, false), Options::new(codec))).unwrap();
+        let output = run(Command::new("unsquashfs").arg("-s").arg(&image)).stdout;
+        let output = String::from_utf8(output).unwrap();
+        assert!(output.contains(expected), "{codec}: {output}");
+    }
+}
+
+/// Mounts `image` and gives the folder to `f`. `false` where this machine cannot.
+fn mounted(image: &Path, f: impl FnOnce(&Path)) -> bool {
+    if !is_root() {
+        skip("mounting needs root");
+        return false;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("mount")
+        .args(["-t", "squashfs", "-o", "loop,ro"])
+        .arg(image)
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    if !output.status.success() {
+        let kernel = std::fs::read_to_string("/proc/filesystems").unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !kernel.contains("squashfs") || !Path::new("/dev/loop-control").exists(),
+            "the kernel refuses {}: {message}",
+            image.display()
+        );
+        skip(&format!("this machine mounts no squashfs: {message}"));
+        return false;
+    }
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(folder.path())));
+    run(Command::new("umount").arg(folder.path()));
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+    true
+}
+
+#[test]
+fn the_kernel_mounts_what_was_packed() {
+    for options in variants() {
+        let scratch = tempfile::tempdir().unwrap();
+        let image = scratch.path().join("image");
+        let packed = tree(options.block_size as usize, true);
+        let bytes = pack(&packed, options);
+        std::fs::write(&image, &bytes).unwrap();
+        let went = mounted(&image, |folder| {
+            assert_same(&packed, &tree_of(folder));
+            link_counts(folder, &Image::open(bytes.as_slice()).unwrap());
+        });
+        if !went {
+            return;
+        }
+    }
+}
+
+/// The kernel shows the link counts that the image has.
+fn link_counts(folder: &Path, image: &Image<&[u8]>) {
+    use std::os::unix::fs::MetadataExt;
+    for path in ["", "many", "deep", "deep/d", "large", "small"] {
+        let names = path.split('/').filter(|name| !name.is_empty());
+        let inode = image.find(names.map(str::as_bytes)).unwrap().unwrap();
+        let metadata = folder.join(path).symlink_metadata().unwrap();
+        assert_eq!(metadata.nlink(), u64::from(inode.link_count), "{path}");
+        assert_eq!(metadata.ino(), u64::from(inode.number), "{path}");
+    }
+}
+
+/// A folder whose index the kernel must use, and a file with more than 4 GiB of which most is a hole.
+#[test]
+fn the_kernel_finds_its_way_in_what_is_large() {
+    struct Sparse;
+    impl flk_squashfs::Source for Sparse {
+        fn length(&self) -> std::io::Result<u64> {
+            Ok((5 << 30) + 4)
+        }
+        fn open(&self) -> std::io::Result<Box<dyn std::io::Read + '_>> {
+            use std::io::Read;
+            Ok(Box::new(
+                std::io::repeat(0).take(5 << 30).chain(&b"tail"[..]),
+            ))
+        }
+        fn name(&self) -> std::borrow::Cow<'_, str> {
+            "sparse".into()
+        }
+    }
+    let mut tree: Tree<Box<dyn flk_squashfs::Source>> = Tree::new(folder().attributes);
+    let boxed = |content: Vec<u8>| Box::new(content) as Box<dyn flk_squashfs::Source>;
+    let root = Tree::<Box<dyn flk_squashfs::Source>>::ROOT;
+    let attributes = folder().attributes;
+    let directory = flk_squashfs::Node {
+        attributes: attributes.clone(),
+        kind: Kind::directory(),
+    };
+    let many = tree.insert(root, b"many", directory).unwrap();
+    for number in 0..70_000 {
+        let node = flk_squashfs::Node {
+            attributes: attributes.clone(),
+            kind: Kind::File(boxed(Vec::new())),
+        };
+        tree.insert(many, format!("{number:06}").as_bytes(), node)
+            .unwrap();
+    }
+    let node = flk_squashfs::Node {
+        attributes,
+        kind: Kind::File(Box::new(Sparse) as Box<dyn flk_squashfs::Source>),
+    };
+    tree.insert(root, b"sparse", node).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("image");
+    let mut out = std::fs::File::create(&path).unwrap();
+    let mut options = options(Codec::Zstd(1), 1 << 20);
+    options.dedupe = false;
+    flk_squashfs::write(tree, options, &mut out).unwrap();
+
+    let image = Image::open(std::fs::File::open(&path).unwrap()).unwrap();
+    let report = image.verify().unwrap();
+    assert_eq!(report.inodes, 70_003);
+    assert_eq!(report.bytes, (5 << 30) + 4);
+    for name in [&b"000000"[..], b"012345", b"069999"] {
+        assert!(image.find([b"many", name]).unwrap().is_some());
+    }
+    assert!(image.find([&b"many"[..], b"0123456"]).unwrap().is_none());
+    assert!(image.superblock().bytes_used < 2 << 20);
+    mounted(&path, |folder| {
+        for number in (0..70_000).step_by(997).chain([69_999]) {
+            let file = folder.join(format!("many/{number:06}"));
+            assert!(file.symlink_metadata().is_ok(), "{}", file.display());
+        }
+        assert!(folder.join("many/0123456").symlink_metadata().is_err());
+        assert_eq!(folder.join("many").read_dir().unwrap().count(), 70_000);
+        use std::os::unix::fs::{FileExt, MetadataExt};
+        let sparse = std::fs::File::open(folder.join("sparse")).unwrap();
+        assert_eq!(sparse.metadata().unwrap().len(), (5 << 30) + 4);
+        assert!(sparse.metadata().unwrap().blocks() < 10_000);
+        let mut tail = [0; 8];
+        sparse.read_exact_at(&mut tail, (5 << 30) - 4).unwrap();
+        assert_eq!(&tail, b"\0\0\0\0tail");
+    });
+}
+
+/// Puts a tree onto the disk for `mksquashfs`: by `unsquashfs`, which gives it all attributes.
+fn lay_out(tree: &Tree<Vec<u8>>, scratch: &Path) -> std::path::PathBuf {
+    let (image, out) = (scratch.join("laid-out"), scratch.join("tree"));
+    std::fs::write(&image, pack(tree, options(Codec::Lz4, 4096))).unwrap();
+    run(Command::new("unsquashfs")
+        .args(["-no-progress", "-d"])
+        .arg(&out)
+        .arg(&image));
+    out
+}
+
+#[test]
+fn what_mksquashfs_packs_is_read() {
+    if !has("mksquashfs") || !has("unsquashfs") {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = lay_out(&tree(8192, is_root()), scratch.path());
+    let laid_out = tree_of(&folder);
+    for arguments in [
+        "-comp gzip",
+        "-comp gzip -Xcompression-level 1 -Xwindow-size 9 -b 4096",
+        "-comp xz",
+        "-comp xz -Xbcj x86,arm -b 1M",
+        "-comp lz4",
+        "-comp lz4 -Xhc -b 4096",
+        "-comp zstd",
+        "-comp zstd -Xcompression-level 22 -b 1M -tailends",
+        "-comp zstd -b 8192 -no-fragments -no-exports -no-duplicates",
+        "-comp gzip -noI -noD -noF -noX -noId",
+        "-comp gzip -noI -noX",
+    ] {
+        let image = scratch.path().join("image");
+        run(Command::new("mksquashfs")
+            .arg(&folder)
+            .arg(&image)
+            .args(["-noappend", "-quiet", "-no-progress"])
+            .args(arguments.split(' ')));
+        let image = Image::open(std::fs::File::open(&image).unwrap()).unwrap();
+        assert_same(&laid_out, &unpack(&image));
+        let report = image.verify().unwrap();
+        assert_eq!(report.inodes, laid_out.len() as u64, "{arguments}");
+        for name in [&b"file 0000"[..], b"file 0999", b"another name of large"] {
+            let found = image.find([b"many", name]).unwrap();
+            assert!(found.is_some(), "{arguments}");
+        }
+    }
+    let image = scratch.path().join("image");
+    run(Command::new("mksquashfs").arg(&folder).arg(&image).args([
+        "-noappend",
+        "-quiet",
+        "-no-progress",
+        "-comp",
+        "lzo",
+    ]));
+    let error = Image::open(std::fs::File::open(&image).unwrap())
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("lzo"), "{error}");
+}

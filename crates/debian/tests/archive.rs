@@ -46,8 +46,11 @@ fn build(command: &str, folder: &Path, mut parameters: Value) -> std::path::Path
 fn trixie_is_pinned_downloaded_and_unpacked() {
     let mirrors = match Mirrors::discover(
         Path::new("/etc/apt"),
-        variable(MIRROR_VARIABLE).as_deref(),
-        variable(SECURITY_MIRROR_VARIABLE).as_deref(),
+        (
+            variable(MIRROR_VARIABLE).as_deref(),
+            variable(SECURITY_MIRROR_VARIABLE).as_deref(),
+        ),
+        None,
     ) {
         Ok(mirrors) => mirrors,
         Err(error) => return skip(&error.to_string()),

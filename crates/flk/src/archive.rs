@@ -14,7 +14,7 @@ use flk_debian::archive::{
     Client, Download, File, Keyring, Lock, MIRROR_VARIABLE, Mirrors, SECURITY_MIRROR_VARIABLE,
     Update, Updated, download, update,
 };
-use flk_nix::{ArchiveFile, Nix};
+use flk_nix::{ArchiveFile, Nix, TargetStore};
 
 use crate::{
     error::{Context, Failure, Result},
@@ -28,12 +28,16 @@ use crate::{
 const SUITE: &str = "trixie";
 const COMPONENTS: [&str; 2] = ["main", "non-free-firmware"];
 const APT: &str = "/etc/apt";
+/// Which mirrors made this machine's ISO, or installed it: for machines without apt.
+const RECORDS: [&str; 2] = ["/iso/flk/mirrors.json", "/var/lib/flk/mirrors.json"];
 /// Names another keyring than Debian's own.
 const KEYRING_VARIABLE: &str = "FLK_DEBIAN_KEYRING";
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 ];
+/// Servers asked before the network counts as away.
+const ASKED: usize = 3;
 /// Files fetched at a time.
 const THREADS: usize = 8;
 /// What a killed run has left is of use this long.
@@ -63,7 +67,58 @@ pub(crate) fn provide_indices(workspace: &Workspace) -> Result<()> {
 
 /// Brings files of the archive into the store.
 pub(crate) fn provide(workspace: &Workspace, files: &[ArchiveFile]) -> Result<()> {
-    let files: Vec<File> = files
+    fetch(&workspace.nix, &workspace.places, &plain(files)).map(drop)
+}
+
+/// Brings files of the archive into the store of another root, by way of a folder there. What a killed run has left in the folder is gone on with.
+pub(crate) fn provide_to(
+    store: &TargetStore<'_>,
+    folder: &Path,
+    files: &[ArchiveFile],
+) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    downloaded(&plain(files), folder, &|paths| Ok(store.add_fixed(paths)?)).map(drop)
+}
+
+/// Asks each mirror that the files come from whether it is there; gives the mirror that did not answer, and why.
+pub(crate) fn reach(files: &[ArchiveFile]) -> Result<(), (String, flk_debian::Error)> {
+    let nowhere = |error| ("no mirror at all".to_owned(), error);
+    let mirrors = mirrors().map_err(nowhere)?;
+    let client = client().map_err(nowhere)?;
+    let mut asked: Vec<&str> = Vec::new();
+    for file in files {
+        if asked.contains(&file.mirror.as_str()) {
+            continue;
+        }
+        asked.push(&file.mirror);
+        let address = mirrors
+            .address(&file.mirror, &file.path)
+            .map_err(nowhere)?;
+        client.reach(&address).map_err(|error| {
+            let base = mirrors.base(&file.mirror).unwrap_or_default();
+            (base.to_owned(), error)
+        })?;
+    }
+    Ok(())
+}
+
+/// Asks addresses of any servers whether they are there, until one is.
+pub(crate) fn reach_any<'a>(addresses: impl Iterator<Item = &'a str>) -> bool {
+    let Ok(client) = client() else { return false };
+    addresses
+        .take(ASKED)
+        .any(|address| client.reach(address).is_ok())
+}
+
+/// The record of the mirrors that this machine uses, for machines that come from it.
+pub(crate) fn mirrors_record() -> Option<String> {
+    mirrors().ok().map(|mirrors| mirrors.record())
+}
+
+fn plain(files: &[ArchiveFile]) -> Vec<File> {
+    files
         .iter()
         .map(|file| File {
             mirror: file.mirror.clone(),
@@ -72,8 +127,7 @@ pub(crate) fn provide(workspace: &Workspace, files: &[ArchiveFile]) -> Result<()
             sha256: file.sha256.clone(),
             name: file.name.clone(),
         })
-        .collect();
-    fetch(&workspace.nix, &workspace.places, &files).map(drop)
+        .collect()
 }
 
 /// Pins the newest state of the archive in a folder's `flk.lock`.
@@ -134,6 +188,15 @@ fn fetch(nix: &Nix, places: &Places, files: &[File]) -> Result<Vec<String>> {
     let directory = places.cache("downloads")?;
     let _turn = turn(&directory)?;
     prune(&directory);
+    downloaded(files, &directory, &|paths| Ok(nix.add_fixed(paths)?))
+}
+
+/// Downloads files to a folder, and hands them to a store, which gives their store paths; the folder does not keep them.
+fn downloaded(
+    files: &[File],
+    directory: &Path,
+    add: &dyn Fn(&[PathBuf]) -> Result<Vec<String>>,
+) -> Result<Vec<String>> {
     let total: u64 = files.iter().map(|file| file.size).sum();
     let mirrors = mirrors()?;
     let client = client()?;
@@ -145,7 +208,7 @@ fn fetch(nix: &Nix, places: &Places, files: &[File]) -> Result<Vec<String>> {
         &Download {
             client: &client,
             mirrors: &mirrors,
-            directory: &directory,
+            directory,
             threads: THREADS,
         },
         &|done| locked(&phase).set(done, total),
@@ -153,7 +216,7 @@ fn fetch(nix: &Nix, places: &Places, files: &[File]) -> Result<Vec<String>> {
     .context(|| "cannot download the packages".to_owned())?;
     let phase = phase.into_inner().unwrap_or_else(PoisonError::into_inner);
     phase.message("into the store");
-    let added = nix.add_fixed(&paths)?;
+    let added = add(&paths)?;
     phase.finish(format_args!(
         "{}, {}",
         ui::count(files.len(), "file"),
@@ -206,17 +269,21 @@ fn prune(directory: &Path) {
     }
 }
 
-fn mirrors() -> Result<Mirrors> {
+fn mirrors() -> flk_debian::Result<Mirrors> {
     let debian = env::var(MIRROR_VARIABLE).ok();
     let security = env::var(SECURITY_MIRROR_VARIABLE).ok();
-    Ok(Mirrors::discover(
+    let mut record = None;
+    for path in RECORDS {
+        record = record.or(Mirrors::read(Path::new(path))?);
+    }
+    Mirrors::discover(
         Path::new(APT),
-        debian.as_deref(),
-        security.as_deref(),
-    )?)
+        (debian.as_deref(), security.as_deref()),
+        record.as_ref(),
+    )
 }
 
-fn client() -> Result<Client> {
+fn client() -> flk_debian::Result<Client> {
     let proxy = [
         "https_proxy",
         "HTTPS_PROXY",
@@ -226,7 +293,7 @@ fn client() -> Result<Client> {
     ]
     .into_iter()
     .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
-    Ok(Client::new(proxy.as_deref())?)
+    Client::new(proxy.as_deref())
 }
 
 fn keyring() -> Result<Keyring> {

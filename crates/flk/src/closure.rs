@@ -140,32 +140,62 @@ pub(crate) fn bring(workspace: &Workspace, host: &str, evaluation: &Evaluation) 
             .add_root(&evaluation.output.to_string_lossy(), &root);
         return Ok(evaluation.output.clone());
     }
-    let planned = missing.build.len() as u64;
-    let mut phase = Phase::start("build", Unit::Count);
-    phase.set(0, planned);
-    let mut download: Option<Phase> = None;
+    let mut building = Building::start(missing.build.len(), missing.fetch.len());
     let outputs = workspace
         .nix
-        .realise(
-            &[&evaluation.derivation],
-            Some(&root),
-            &mut |event| match event {
-                // Nix counts what it has by now; the plan says how many it will be.
-                Event::Builds { done, expected } => phase.set(done, planned.max(expected)),
-                Event::Download { done, expected } => download
-                    .get_or_insert_with(|| Phase::start("fetch", Unit::Bytes))
-                    .set(done, expected),
-                event => tell(&phase, event),
-            },
-        )
+        .realise(&[&evaluation.derivation], Some(&root), &mut |event| {
+            building.tell(event);
+        })
         .context(|| format!("cannot build {host}"))?;
-    if let Some(download) = download {
-        download.finish(ui::count(missing.fetch.len(), "store path"));
-    }
-    phase.finish(ui::count(missing.build.len(), "derivation"));
+    building.finish();
     Ok(outputs
         .first()
         .map_or_else(|| evaluation.output.clone(), PathBuf::from))
+}
+
+/// What the user sees of a build.
+pub(crate) struct Building {
+    build: usize,
+    fetch: usize,
+    phase: Phase,
+    download: Option<Phase>,
+}
+
+impl Building {
+    /// Begins: so many derivations will be built, and so many store paths fetched.
+    pub(crate) fn start(build: usize, fetch: usize) -> Self {
+        let mut phase = Phase::start("build", Unit::Count);
+        phase.set(0, build as u64);
+        Self {
+            build,
+            fetch,
+            phase,
+            download: None,
+        }
+    }
+
+    /// Shows what Nix reports.
+    pub(crate) fn tell(&mut self, event: Event) {
+        match event {
+            // Nix counts what it has by now; the plan says how many it will be.
+            Event::Builds { done, expected } => {
+                self.phase.set(done, expected.max(self.build as u64));
+            }
+            Event::Download { done, expected } => self
+                .download
+                .get_or_insert_with(|| Phase::start("fetch", Unit::Bytes))
+                .set(done, expected),
+            event => tell(&self.phase, event),
+        }
+    }
+
+    /// All is built.
+    pub(crate) fn finish(self) {
+        if let Some(download) = self.download {
+            download.finish(ui::count(self.fetch, "store path"));
+        }
+        self.phase.finish(ui::count(self.build, "derivation"));
+    }
 }
 
 /// The link that keeps a host's live system: one for each repository and host.

@@ -36,26 +36,25 @@ impl HostKey {
         hasher.update(secret.0.as_ref());
         hasher.update(build.as_bytes());
         let seed = Zeroizing::new(*hasher.finalize().as_bytes());
-        HostKey::from_seed(&seed, host)
+        HostKey::from_seed(&seed, &format!("flk live {host}"))
     }
 
-    /// A key of random bytes, for a live machine whose ISO has none.
+    /// A key of random bytes, for an installed host, or for a live machine whose ISO has none. The comment is for people.
     ///
     /// # Errors
     /// [`Error::Random`].
-    pub fn generate(host: &str) -> Result<HostKey, Error> {
+    pub fn generate(comment: &str) -> Result<HostKey, Error> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut()).map_err(Error::Random)?;
-        HostKey::from_seed(&seed, host)
+        HostKey::from_seed(&seed, comment)
     }
 
-    fn from_seed(seed: &[u8; 32], host: &str) -> Result<HostKey, Error> {
+    fn from_seed(seed: &[u8; 32], comment: &str) -> Result<HostKey, Error> {
         let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(seed));
-        let key =
-            PrivateKey::new(pair, format!("flk live {host}")).map_err(|source| Error::Key {
-                what: "the derived key".into(),
-                source,
-            })?;
+        let key = PrivateKey::new(pair, comment).map_err(|source| Error::Key {
+            what: "the derived key".into(),
+            source,
+        })?;
         Ok(HostKey { key })
     }
 

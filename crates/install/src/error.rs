@@ -26,6 +26,12 @@ pub enum Error {
         /// Where and why.
         reason: String,
     },
+    /// An evaluation does not say of a host what an installation has to know.
+    #[error("the facts of the host are not of a shape that this flk knows: {reason}")]
+    Facts {
+        /// Where and why.
+        reason: String,
+    },
     /// The user is not root.
     #[error("installing writes to devices and makes root's files: that takes root's rights")]
     NotRoot,
@@ -129,6 +135,14 @@ pub enum Error {
     Incomplete {
         /// Which ones.
         paths: Vec<String>,
+    },
+    /// The system was to be built in the target's store, and is not there.
+    #[error("{toplevel} is not in the store of {}", root.display())]
+    NotBuilt {
+        /// The system.
+        toplevel: String,
+        /// The target.
+        root: PathBuf,
     },
     /// A store path is not what its hash says: a damaged medium.
     #[error("{path} is damaged: its hash is {found}, and it should be {expected}")]

@@ -4,16 +4,18 @@ use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use flk_nix::PathInfo;
+use flk_nix::{Closure, PathInfo};
 use serde::Serialize;
 
-use crate::copy::{self, Task};
+use crate::copy::{self, Done, Task};
 use crate::plan::Plan;
 use crate::root::inside;
 use crate::system::LoaderKind;
+use crate::workplace::Workplace;
 use crate::{Error, Result, boot_loader, host_key, nix_store, profile};
 
 const STORE: &str = "/nix/store";
+const DATABASE: &str = "/nix/var/nix/db";
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,34 +55,106 @@ pub struct Installed {
     pub fingerprint: String,
 }
 
-/// Installs. After a failure the target boots what it booted before, and another run goes on from there.
+/// A target that has what the store of this machine has of the system.
+#[derive(Debug)]
+pub struct Prepared {
+    plan: Plan,
+    copied: Done,
+    workplace: Option<Workplace>,
+}
+
+impl Prepared {
+    /// The target's root.
+    pub fn root(&self) -> &Path {
+        &self.plan.root
+    }
+
+    /// Where the rest of the system can be downloaded and built; none if there is no rest.
+    pub fn workplace(&self) -> Option<&Workplace> {
+        self.workplace.as_ref()
+    }
+}
+
+/// Installs a system that the store of this machine has. After a failure the target boots what it booted before, and another run goes on from there.
 ///
 /// # Errors
 /// Those of [`Error`] that are no refusals.
 pub fn execute(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Installed> {
+    let closure = plan.closure.clone();
+    finish(prepare(plan, progress)?, &closure, progress)
+}
+
+/// The first half: copies what this machine's store has of the system, and registers it.
+///
+/// # Errors
+/// Those of [`Error`] that are no refusals.
+pub fn prepare(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Prepared> {
     let mut tell = |phase, done, total| progress(Progress { phase, done, total });
     let root = &plan.root;
     let store = inside(root, Path::new(STORE));
     lay_out(root)?;
 
     let valid = nix_store::valid(root, &plan.closure)?;
-    let mut kept = valid.len();
     let tasks = tasks(&plan, &store, &valid);
+    let workplace = if plan.is_partial {
+        let workplace = Workplace::open(root)?;
+        // Some are needed for building alone.
+        let coming: Vec<&str> = tasks.iter().map(|(info, _)| info.path.as_str()).collect();
+        workplace.note(&coming)?;
+        Some(workplace)
+    } else {
+        None
+    };
     copy::remove_leftovers(&store, &tasks)?;
     let total = tasks.iter().map(|(info, _)| info.nar_size).sum();
     tell(Phase::Copy, 0, total);
     let mut done = 0;
-    let copied = copy::bring(&tasks, Path::new(STORE), &store, &mut |bytes| {
+    let mut copied = copy::bring(&tasks, Path::new(STORE), &store, &mut |bytes| {
         done += bytes;
         tell(Phase::Copy, done, total);
     })?;
-    kept += copied.kept;
+    copied.kept += valid.len();
     tell(Phase::Sync, 0, 0);
     sync(&store)?;
     if !tasks.is_empty() {
         tell(Phase::Register, 0, 0);
         nix_store::register(root, &plan.closure)?;
-        sync(&inside(root, Path::new("/nix/var/nix/db")))?;
+        sync(&inside(root, Path::new(DATABASE)))?;
+    }
+    Ok(Prepared {
+        plan,
+        copied,
+        workplace,
+    })
+}
+
+/// The second half: the system, whose closure is in the target's store by now, becomes what the target boots.
+///
+/// # Errors
+/// [`Error::NotBuilt`]; those of [`Error`] that are no refusals.
+pub fn finish(
+    prepared: Prepared,
+    closure: &Closure,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Installed> {
+    let mut tell = |phase, done, total| progress(Progress { phase, done, total });
+    let Prepared { plan, copied, .. } = prepared;
+    let root = &plan.root;
+    let is_part = |path: &str| closure.paths.iter().any(|info| info.path == path);
+    if !is_part(&plan.toplevel) {
+        return Err(Error::NotBuilt {
+            toplevel: plan.toplevel,
+            root: root.clone(),
+        });
+    }
+    let workplace = Workplace::left(root);
+    if let Some(workplace) = &workplace {
+        workplace.keep(&is_part)?;
+    }
+    if plan.is_partial {
+        tell(Phase::Sync, 0, 0);
+        sync(&inside(root, Path::new(STORE)))?;
+        sync(&inside(root, Path::new(DATABASE)))?;
     }
 
     let fingerprint = host_key::settle(root, &plan.system, &plan.host)?;
@@ -100,10 +174,15 @@ pub fn execute(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Install
             sync(&inside(root, esp))?;
         }
     }
+    if let Some(workplace) = workplace {
+        nix_store::delete(root, &workplace.noted()?)?;
+        workplace.remove()?;
+        sync(root)?;
+    }
     Ok(Installed {
         generation,
         written: copied.written,
-        kept,
+        kept: copied.kept,
         fingerprint,
     })
 }

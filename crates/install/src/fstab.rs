@@ -18,6 +18,25 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// What a host mounts; `None` for what has no device (tmpfs), network file systems and swap files.
+    pub(crate) fn new(
+        device: &str,
+        mount_point: &str,
+        fs_type: &str,
+        options: &[&str],
+    ) -> Option<Entry> {
+        let is_device = device.starts_with("/dev/")
+            || ["LABEL=", "UUID=", "PARTLABEL=", "PARTUUID="]
+                .iter()
+                .any(|tag| device.starts_with(tag));
+        is_device.then(|| Entry {
+            device: device.to_owned(),
+            mount_point: mount_point.to_owned(),
+            fs_type: fs_type.to_owned(),
+            may_be_missing: options.contains(&"nofail") || options.contains(&"noauto"),
+        })
+    }
+
     /// Where the device's node is to be found.
     pub(crate) fn node(&self) -> PathBuf {
         let by = |kind: &str, value: &str| {
@@ -45,21 +64,14 @@ pub(crate) fn parse(text: &str) -> Vec<Entry> {
         let [device, mount_point, fs_type, options, ..] = fields[..] else {
             continue;
         };
-        let is_device = device.starts_with("/dev/")
-            || ["LABEL=", "UUID=", "PARTLABEL=", "PARTUUID="]
-                .iter()
-                .any(|tag| device.starts_with(tag));
-        if !is_device {
-            continue;
-        }
         let text = |field: &str| String::from_utf8_lossy(&unescape(field)).into_owned();
         let options: Vec<&str> = options.split(',').collect();
-        entries.push(Entry {
-            device: text(device),
-            mount_point: text(mount_point),
-            fs_type: fs_type.to_owned(),
-            may_be_missing: options.contains(&"nofail") || options.contains(&"noauto"),
-        });
+        entries.extend(Entry::new(
+            &text(device),
+            &text(mount_point),
+            fs_type,
+            &options,
+        ));
     }
     entries
 }

@@ -32,7 +32,7 @@ pub(crate) fn settle(root: &Path, system: &System, host: &str) -> Result<String>
         .mode(0o755)
         .create(&folder)
         .map_err(Error::io("create", &folder))?;
-    let key = HostKey::generate(host)?;
+    let key = HostKey::generate(&format!("root@{host}"))?;
     write(&public, key.public_file()?.as_bytes(), 0o644)?;
     write(&private, key.private_file()?.as_bytes(), 0o600)?;
     Ok(key.fingerprint())

@@ -10,12 +10,17 @@
 //!
 //! A second run goes on where the first stopped: registered paths are trusted, others that are there are kept if their hash is right.
 //!
-//! Not supported: fetching or building what the store lacks; encrypted or network roots as such (they are whatever is mounted); other machines than x86-64.
+//! Where this machine's store lacks something of the system, [`execute`] is two calls, [`prepare`] and [`finish`], and between them the rest is brought
+//! into the target's own store: built by Nix there, from what is copied. What that takes besides lies in the [`Workplace`] on the target.
+//!
+//! Not supported: encrypted or network roots as such (they are whatever is mounted); other machines than x86-64.
 
 mod boot_loader;
 mod copy;
 mod error;
+mod estimate;
 mod execute;
+mod facts;
 mod fstab;
 mod host_key;
 mod mounts;
@@ -27,15 +32,18 @@ mod profile;
 mod registration;
 mod root;
 mod system;
+mod workplace;
 
 pub use boot_loader::restart;
 pub use error::Error;
-pub use execute::{Installed, Phase, Progress, execute};
+pub use estimate::{Expected, estimate};
+pub use execute::{Installed, Phase, Prepared, Progress, execute, finish, prepare};
 pub use nar::nar_hash;
-pub use plan::{Destination, Options, Plan, plan};
+pub use plan::{Amount, Destination, Options, Origin, Plan, Rest, plan};
 pub use registration::closure_of;
 pub use root::{Room, TEMPORARY_PREFIX};
 pub use system::{LoaderKind, System};
+pub use workplace::Workplace;
 
 /// The result of everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -45,6 +45,23 @@ pub(crate) fn register(root: &Path, closure: &Closure) -> Result<()> {
     run(command, flk_image::registration(closure).as_bytes()).map(drop)
 }
 
+/// Removes those of the paths to which nothing else refers.
+///
+/// # Errors
+/// [`Error::Io`] if Nix cannot be run. That Nix refuses is none: they stay until Nix's own garbage collection.
+pub(crate) fn delete(root: &Path, paths: &[String]) -> Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let mut command = nix_store(root);
+    // With a look at the roots, Nix would remove those that lead to file systems that are not mounted now.
+    command.args(["--delete", "--ignore-liveness"]).args(paths);
+    match run(command, &[]) {
+        Ok(_) | Err(Error::Program { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 fn nix_store(root: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command

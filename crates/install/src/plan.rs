@@ -7,6 +7,7 @@ use flk_nix::{Closure, PathInfo};
 use serde::Serialize;
 
 use crate::copy::temporary_name;
+use crate::estimate;
 use crate::mounts::Mounts;
 use crate::root::{Room, Turn, check_boot_partition, check_devices, claim, inside};
 use crate::system::{LoaderKind, System};
@@ -19,20 +20,58 @@ const RESERVE: Room = Room {
 };
 /// The same on the boot partition: boot loader and menu.
 const BOOT_RESERVE: u64 = 2 << 20;
+/// A kernel or initrd that is not built yet and has no like on this machine, in bytes.
+const BOOT_FILE: u64 = 48 << 20;
 
 /// What is to be installed, and where.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The host's name.
     pub host: String,
-    /// Store path of its system, which is in the store of this machine.
-    pub toplevel: String,
-    /// That path's closure.
+    /// Its system.
+    pub system: System,
+    /// What is copied from the store of this machine: the system's closure, or what there is of it and for building the rest.
     pub closure: Closure,
+    /// What the store of this machine lacks, if it lacks something.
+    pub rest: Option<Rest>,
     /// Where the new root file system is mounted.
     pub root: PathBuf,
     /// Whether the boot loader is installed.
     pub boot_loader: bool,
+}
+
+/// A number of things, and what they have together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Amount {
+    /// How many.
+    pub count: usize,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// What the store of this machine lacks of a system. It comes to the target's own store after the copy, between [`prepare`](crate::prepare) and
+/// [`finish`](crate::finish).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rest {
+    /// Files of a mirror.
+    pub download: Amount,
+    /// Store paths of substituters; the bytes are those that they send.
+    pub fetch: Amount,
+    /// Derivations that are built.
+    pub build: usize,
+    /// What all of it takes on the target, at a high [`estimate`](crate::estimate).
+    #[serde(skip)]
+    pub room: Room,
+}
+
+/// Where a system comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// Copied from the store of this machine: store paths.
+    pub copy: Amount,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 /// A file system that is written to.
@@ -63,7 +102,7 @@ pub struct Plan {
     pub label: String,
     /// Where the new root file system is mounted, without links.
     pub root: PathBuf,
-    /// Store paths of the system.
+    /// Store paths that are copied: all of the system, where this machine's store has all of it.
     pub paths: usize,
     /// Their NAR sizes' sum.
     pub bytes: u64,
@@ -71,12 +110,16 @@ pub struct Plan {
     pub missing_paths: usize,
     /// Their NAR sizes' sum.
     pub missing_bytes: u64,
+    /// Where the system comes from, as far as the target lacks it.
+    pub from: Origin,
     /// What is written to.
     pub destinations: Vec<Destination>,
     /// The boot loader; none if it was not wanted.
     pub boot_loader: LoaderKind,
     /// What is odd, but no reason to refuse.
     pub warnings: Vec<String>,
+    #[serde(skip)]
+    pub(crate) is_partial: bool,
     #[serde(skip)]
     pub(crate) system: System,
     #[serde(skip)]
@@ -95,8 +138,8 @@ pub fn plan(options: &Options) -> Result<Plan> {
     }
     let mounts = Mounts::read()?;
     let (root, turn) = claim(&options.root, &mounts)?;
-    let system = System::read(&options.toplevel)?;
-    check_devices(&root, &system, &mounts)?;
+    let system = &options.system;
+    check_devices(&root, system, &mounts)?;
     let loader = if options.boot_loader {
         system.loader
     } else {
@@ -107,7 +150,7 @@ pub fn plan(options: &Options) -> Result<Plan> {
         check_boot_partition(&root, esp, &mounts)?;
     }
     if loader == LoaderKind::Grub {
-        check_boot_disks(&system)?;
+        check_boot_disks(system)?;
     }
     check_source(&options.closure)?;
 
@@ -118,23 +161,33 @@ pub fn plan(options: &Options) -> Result<Plan> {
         .filter(|info| fs::symlink_metadata(inside(&root, Path::new(&info.path))).is_err())
         .collect();
     let mut destinations = Vec::new();
-    destinations.push(store_destination(&root, &missing, &mounts)?);
+    let rest = options.rest.unwrap_or_default();
+    destinations.push(store_destination(&root, &missing, rest.room, &mounts)?);
     if let Some(esp) = esp {
-        destinations.push(boot_destination(&root, esp, &system, &mounts)?);
+        destinations.push(boot_destination(&root, esp, system, &mounts)?);
     }
+    let missing_bytes = missing.iter().map(|info| info.nar_size).sum();
     Ok(Plan {
         host: options.host.clone(),
-        toplevel: options.toplevel.clone(),
+        toplevel: system.toplevel.clone(),
         label: system.label.clone(),
         paths: options.closure.paths.len(),
         bytes: options.closure.nar_size(),
         missing_paths: missing.len(),
-        missing_bytes: missing.iter().map(|info| info.nar_size).sum(),
+        missing_bytes,
+        from: Origin {
+            copy: Amount {
+                count: missing.len(),
+                bytes: missing_bytes,
+            },
+            rest,
+        },
+        is_partial: options.rest.is_some(),
         destinations,
         boot_loader: loader,
         warnings: warnings(loader),
         root,
-        system,
+        system: system.clone(),
         closure: options.closure.clone(),
         _turn: turn,
     })
@@ -172,9 +225,15 @@ fn check_source(closure: &Closure) -> Result<()> {
     }
 }
 
-fn store_destination(root: &Path, missing: &[&PathInfo], mounts: &Mounts) -> Result<Destination> {
+fn store_destination(
+    root: &Path,
+    missing: &[&PathInfo],
+    rest: Room,
+    mounts: &Mounts,
+) -> Result<Destination> {
     let store = inside(root, Path::new("/nix/store"));
     let mut needed = RESERVE;
+    needed.add(rest);
     for info in missing {
         let mut room = Room::taken_by(Path::new(&info.path))?;
         // What a run that was cut off has copied of it is there already.
@@ -215,7 +274,7 @@ fn boot_destination(
     let place = inside(root, esp);
     let mut needed = BOOT_RESERVE;
     for file in &system.boot_files {
-        needed += fs::metadata(file).map_err(Error::io("read", file))?.len();
+        needed += estimate::size_of(file).unwrap_or(BOOT_FILE);
     }
     let (free, _) = Room::free_at(&place)?;
     if needed > free {

@@ -25,6 +25,8 @@ pub struct Room {
 impl Room {
     /// The size of a block on disk: what is smaller takes one.
     const BLOCK: u64 = 4096;
+    /// A link that is longer takes one too; ext4 has room for this much in the inode.
+    const SHORT_LINK: u64 = 59;
 
     /// What the copy of a file or folder takes.
     ///
@@ -33,8 +35,8 @@ impl Room {
     pub(crate) fn taken_by(path: &Path) -> Result<Room> {
         let metadata = fs::symlink_metadata(path).map_err(Error::io("read", path))?;
         let mut room = Room {
-            // A link of usual length and an empty file lie in the inode.
-            bytes: if metadata.is_symlink() {
+            // An empty file lies in the inode, as a short link does.
+            bytes: if metadata.is_symlink() && metadata.len() <= Self::SHORT_LINK {
                 0
             } else if metadata.is_dir() {
                 Self::BLOCK

@@ -98,6 +98,11 @@ pub struct System {
 }
 
 impl System {
+    /// Whether it is of the built-in channel.
+    pub fn is_built_in(&self) -> bool {
+        self.is_built_in
+    }
+
     /// Reads a toplevel in the store of this machine.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use flk_install::{Error, Options, TEMPORARY_PREFIX, execute, plan};
+use flk_install::{Error, Options, System, TEMPORARY_PREFIX, execute, plan};
 use flk_nix::Nix;
 
 /// A mounted file system, and a system to be installed there.
@@ -55,8 +55,9 @@ impl Bench {
         Some(Bench {
             options: Options {
                 host: "box".into(),
-                toplevel,
+                system: System::read(&toplevel).unwrap(),
                 closure,
+                rest: None,
                 root,
                 boot_loader: true,
             },
@@ -71,7 +72,7 @@ impl Bench {
     /// The toplevel's place at the target.
     fn installed(&self) -> PathBuf {
         self.root()
-            .join(self.options.toplevel.trim_start_matches('/'))
+            .join(self.options.system.toplevel.trim_start_matches('/'))
     }
 
     fn nix_store(&self, arguments: &[&str]) -> Output {
@@ -140,12 +141,12 @@ fn a_system_is_installed_and_nix_finds_it_whole() {
     assert!(installed.fingerprint.starts_with("SHA256:"));
     assert_eq!(copied, bench.options.closure.nar_size());
     bench.verify();
-    let registered = bench.nix_store(&["--query", "--hash", &bench.options.toplevel]);
+    let registered = bench.nix_store(&["--query", "--hash", &bench.options.system.toplevel]);
     assert!(registered.status.success(), "{registered:?}");
     let profile = bench.root().join("nix/var/nix/profiles/system");
     assert_eq!(
         fs::read_link(profile.with_file_name("system-1-link")).unwrap(),
-        Path::new(&bench.options.toplevel)
+        Path::new(&bench.options.system.toplevel)
     );
     let key = bench
         .root()
@@ -195,12 +196,12 @@ fn damage_is_named_and_nothing_of_it_is_registered() {
     assert!(
         error
             .to_string()
-            .starts_with(&format!("{} is damaged", bench.options.toplevel)),
+            .starts_with(&format!("{} is damaged", bench.options.system.toplevel)),
         "{error}"
     );
     assert!(!bench.installed().exists());
     assert!(!bench.root().join("nix/var/nix/profiles/system").exists());
-    let query = bench.nix_store(&["--query", "--hash", &bench.options.toplevel]);
+    let query = bench.nix_store(&["--query", "--hash", &bench.options.system.toplevel]);
     assert!(!query.status.success());
 }
 

@@ -11,6 +11,8 @@ use crate::{Version, process};
 pub(crate) struct Configuration {
     /// `substituters` has its built-in value.
     pub(crate) substituters_are_default: bool,
+    /// Their addresses.
+    pub(crate) substituters: Vec<String>,
     build_users_group: String,
 }
 
@@ -41,6 +43,12 @@ impl Configuration {
         let substituters = &json["substituters"];
         Self {
             substituters_are_default: substituters["value"] == substituters["defaultValue"],
+            substituters: substituters["value"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|address| address.as_str().map(str::to_owned))
+                .collect(),
             build_users_group: json["build-users-group"]["value"]
                 .as_str()
                 .unwrap_or("nixbld")

@@ -76,6 +76,11 @@ impl Nix {
 }
 
 impl BuildGraph {
+    /// The file of a mirror that a derivation stands for.
+    pub fn file(&self, derivation: &str) -> Option<&ArchiveFile> {
+        self.build.get(derivation)?.file.as_ref()
+    }
+
     /// All store paths that may be made anew in the other store.
     pub fn outputs(&self) -> impl Iterator<Item = &str> {
         self.build

@@ -184,15 +184,27 @@ impl Nix {
         })
     }
 
+    /// The addresses of the substituters that Nix asks.
+    pub fn substituters(&self) -> &[String] {
+        let configuration = self.configuration();
+        if self.options.without_default_substituter && configuration.substituters_are_default {
+            return &[];
+        }
+        &configuration.substituters
+    }
+
+    fn configuration(&self) -> &Configuration {
+        self.configuration
+            .get_or_init(|| Configuration::read(&self.program, self.version))
+    }
+
     fn with_settings(&self, mut command: Command) -> Command {
         command.args([
             "--option",
             "extra-experimental-features",
             "nix-command flakes",
         ]);
-        let configuration = self
-            .configuration
-            .get_or_init(|| Configuration::read(&self.program, self.version));
+        let configuration = self.configuration();
         if configuration.lacks_build_users() {
             command.args(["--option", "build-users-group", ""]);
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    Closure, Error, Event, Nix, Result,
+    Closure, Event, Nix, Result,
     log::LogReader,
     process,
     realise::build_failure,
@@ -65,7 +65,7 @@ impl TargetStore<'_> {
     /// Builds a derivation of this machine's store there.
     ///
     /// # Errors
-    /// [`Error::Build`] with the derivation and the end of its log.
+    /// [`crate::Error::Build`] with the derivation and the end of its log.
     pub fn build(&self, derivation: &str, on_event: &mut dyn FnMut(Event)) -> Result<()> {
         let mut command = self.settings(self.nix.nix());
         command.args(["--log-format", "internal-json"]);
@@ -81,25 +81,6 @@ impl TargetStore<'_> {
             return Ok(());
         }
         Err(Box::new(build_failure(&reader, &output.stderr)).into())
-    }
-
-    /// Removes paths to which nothing but themselves refers; others stay, and are no error.
-    ///
-    /// # Errors
-    /// Only if Nix cannot be run.
-    pub fn delete<P: AsRef<str>>(&self, paths: &[P]) -> Result<()> {
-        if paths.is_empty() {
-            return Ok(());
-        }
-        let mut command = self.nix.nix_store();
-        command.args(["--store", &self.store]);
-        // With a look at the roots, Nix would remove those that lead to other file systems, which are not mounted now.
-        command.args(["--delete", "--ignore-liveness"]);
-        command.args(paths.iter().map(AsRef::as_ref));
-        match self.nix.run(command, "nix-store --delete") {
-            Err(Error::Command { .. }) | Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     fn settings(&self, mut command: Command) -> Command {

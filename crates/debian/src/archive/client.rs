@@ -25,6 +25,8 @@ pub(crate) enum Answer {
 
 /// How often a file is asked for before giving up.
 pub(crate) const ATTEMPTS: u32 = 5;
+/// How long to wait for any answer.
+const REACH: Duration = Duration::from_secs(8);
 
 impl Client {
     /// A client that goes through `proxy` (`http://[user:password@]host[:port]`) if there is one.
@@ -55,6 +57,27 @@ impl Client {
         Ok(Self {
             agent: config.new_agent(),
         })
+    }
+
+    /// Asks once, for seconds and not minutes, whether an address answers at all; what it answers does not matter.
+    ///
+    /// # Errors
+    /// [`Error::Fetch`] when nobody does.
+    pub fn reach(&self, address: &str) -> Result<()> {
+        let asked = self
+            .agent
+            .head(address)
+            .config()
+            .timeout_global(Some(REACH))
+            .build()
+            .call();
+        match asked {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Error::Fetch {
+                address: address.to_owned(),
+                source: Box::new(source),
+            }),
+        }
     }
 
     /// Asks once for a file, from the byte `start` on.

@@ -1,9 +1,12 @@
 //! Which mirrors the machine uses: apt's sources, sources.list(5), in both of their forms.
 //!
-//! Understood are `http:` and `https:` addresses and lists of them (`mirror+file:`). No address is built in.
+//! Understood are `http:` and `https:` addresses and lists of them (`mirror+file:`). No address is built in. A machine without apt, live or installed by
+//! flk, has a record of them instead: `mirrors.json`, version 1 (ARCHITECTURE.md).
 
 use std::fs;
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use crate::control;
 use crate::error::{Error, Result};
@@ -18,10 +21,26 @@ pub(crate) const DEBIAN: &str = "debian";
 /// The name of the security archive in locks and indices.
 pub(crate) const SECURITY: &str = "debian-security";
 
+/// The version of `mirrors.json`.
+const VERSION: u32 = 1;
+
 /// The base addresses of the archives, without a slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirrors {
     debian: String,
+    security: Option<String>,
+}
+
+/// `mirrors.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    version: u32,
+    debian: String,
+    #[serde(
+        rename = "debian-security",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     security: Option<String>,
 }
 
@@ -35,12 +54,16 @@ struct Source {
 }
 
 impl Mirrors {
-    /// Finds the mirrors: `debian` and `security` where given (the values of [`MIRROR_VARIABLE`] and
-    /// [`SECURITY_MIRROR_VARIABLE`]), else what apt's sources in `apt` (`/etc/apt`) say. The security mirror may be missing.
+    /// Finds the mirrors: those given (the values of [`MIRROR_VARIABLE`] and [`SECURITY_MIRROR_VARIABLE`]), else what apt's sources in `apt`
+    /// (`/etc/apt`) say, else those of a record. The security mirror may be missing.
     ///
     /// # Errors
     /// [`Error::NoMirror`] when there is no main mirror; when a source cannot be read.
-    pub fn discover(apt: &Path, debian: Option<&str>, security: Option<&str>) -> Result<Self> {
+    pub fn discover(
+        apt: &Path,
+        (debian, security): (Option<&str>, Option<&str>),
+        record: Option<&Mirrors>,
+    ) -> Result<Self> {
         let given = |value: Option<&str>| {
             value
                 .map(|value| value.trim().trim_end_matches('/').to_owned())
@@ -49,12 +72,45 @@ impl Mirrors {
         let sources = read_sources(apt)?;
         let debian = given(debian)
             .or_else(|| choose(&sources, is_main_suite))
+            .or_else(|| record.map(|record| record.debian.clone()))
             .ok_or_else(|| Error::NoMirror {
                 variable: MIRROR_VARIABLE,
                 sources: apt.to_owned(),
             })?;
-        let security = given(security).or_else(|| choose(&sources, is_security_suite));
+        let security = given(security)
+            .or_else(|| choose(&sources, is_security_suite))
+            .or_else(|| record.and_then(|record| record.security.clone()));
         Ok(Self { debian, security })
+    }
+
+    /// Reads a record, `mirrors.json`; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Json`] when it is something else.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let text = match fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(Error::io("read", path))?,
+        };
+        let record: Record = serde_json::from_slice(&text).map_err(|source| Error::Json {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok((record.version == VERSION).then_some(Self {
+            debian: record.debian,
+            security: record.security,
+        }))
+    }
+
+    /// The record of these mirrors. Names and passwords of users are left out: anybody may read it.
+    pub fn record(&self) -> String {
+        let record = Record {
+            version: VERSION,
+            debian: without_user(&self.debian),
+            security: self.security.as_deref().map(without_user),
+        };
+        // Strings and a number always have a JSON form.
+        serde_json::to_string(&record).unwrap_or_default() + "\n"
     }
 
     /// The base address of an archive by its name in locks and indices, `debian` or `debian-security`.
@@ -70,7 +126,7 @@ impl Mirrors {
     ///
     /// # Errors
     /// [`Error::NoMirror`] when this machine has no mirror of that name.
-    pub(crate) fn address(&self, mirror: &str, path: &str) -> Result<String> {
+    pub fn address(&self, mirror: &str, path: &str) -> Result<String> {
         let base = self.base(mirror).ok_or_else(|| Error::NoMirror {
             variable: if mirror == SECURITY {
                 SECURITY_MIRROR_VARIABLE
@@ -81,6 +137,17 @@ impl Mirrors {
         })?;
         Ok(format!("{base}/{path}"))
     }
+}
+
+/// `http://user:password@host/path` → `http://host/path`.
+fn without_user(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return address.to_owned();
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 /// The address of the first source that has such a suite and the component `main`; one that is surely Debian's comes before
@@ -258,7 +325,7 @@ mod tests {
         for (name, text) in files {
             fs::write(apt.path().join(name), text).unwrap();
         }
-        Mirrors::discover(apt.path(), None, None)
+        Mirrors::discover(apt.path(), (None, None), None)
     }
 
     #[test]
@@ -307,9 +374,35 @@ mod tests {
     fn no_mirror_is_an_error_that_says_what_to_set() {
         let error = discover(&[]).unwrap_err().to_string();
         assert!(error.contains("set FLK_DEBIAN_MIRROR"), "{error}");
-        let given = Mirrors::discover(Path::new("/nowhere"), Some("http://x/debian/"), Some(" "));
-        let given = given.unwrap();
+        let given = (Some("http://x/debian/"), Some(" "));
+        let given = Mirrors::discover(Path::new("/nowhere"), given, None).unwrap();
         assert_eq!(given.base("debian"), Some("http://x/debian"));
         assert_eq!(given.base("debian-security"), None);
+    }
+
+    #[test]
+    fn a_record_comes_last_and_has_no_passwords() {
+        let mirrors = Mirrors {
+            debian: "http://me:secret@one.example:80/debian".to_owned(),
+            security: Some("https://two.example/a@b".to_owned()),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mirrors.json");
+        assert_eq!(Mirrors::read(&file).unwrap(), None);
+        fs::write(&file, mirrors.record()).unwrap();
+        let record = Mirrors::read(&file).unwrap().unwrap();
+        assert_eq!(record.base("debian"), Some("http://one.example:80/debian"));
+        assert_eq!(
+            record.base("debian-security"),
+            Some("https://two.example/a@b")
+        );
+
+        let discover = |given| Mirrors::discover(Path::new("/nowhere"), given, Some(&record));
+        assert_eq!(discover((None, None)).unwrap(), record);
+        let given = discover((Some("http://x"), None)).unwrap();
+        assert_eq!(given.base("debian"), Some("http://x"));
+        assert_eq!(given.security, record.security);
+        fs::write(&file, "{}").unwrap();
+        assert!(Mirrors::read(&file).is_err());
     }
 }

@@ -18,7 +18,7 @@ fn mirror(behaviour: Arc<Behaviour>) -> Mirrors {
             std::thread::spawn(move || serve(stream.unwrap(), number, &*behaviour));
         }
     });
-    Mirrors::discover(Path::new("/nowhere"), Some(&address), None).unwrap()
+    Mirrors::discover(Path::new("/nowhere"), (Some(&address), None), None).unwrap()
 }
 
 fn serve(mut stream: TcpStream, number: usize, behaviour: &Behaviour) {
@@ -105,7 +105,7 @@ fn files_arrive_checked_and_in_order() {
         assert!(path.ends_with(format!("{}/{}", file.sha256, file.name)));
     }
     // Again, with no mirror: all of it is there.
-    let nowhere = Mirrors::discover(folder.path(), Some("http://127.0.0.1:9"), None).unwrap();
+    let nowhere = Mirrors::discover(folder.path(), (Some("http://127.0.0.1:9"), None), None).unwrap();
     assert_eq!(
         run(&nowhere, &files, folder.path(), &|_| {}).unwrap(),
         paths

@@ -1,5 +1,6 @@
 //! `flk install`: a live machine's host goes onto the file systems that are mounted at /mnt.
 
+mod rest;
 mod system;
 
 use std::{
@@ -8,10 +9,10 @@ use std::{
     time::Instant,
 };
 
-use flk_install::{Installed, Plan, Progress};
+use flk_install::{Installed, Plan, Progress, Rest};
 use serde_json::json;
 
-use self::system::system;
+use self::system::{System, system};
 use crate::{
     error::{Context, Failure, Result},
     ui::{self, Phase, Unit},
@@ -69,27 +70,27 @@ pub(crate) fn run(args: Args) -> Result<()> {
         return Err(flk_install::Error::NotRoot.into());
     }
     let system = system(&args)?;
-    let plan = flk_install::plan(&flk_install::Options {
-        host: args.host.clone(),
-        toplevel: system.toplevel,
-        closure: system.closure,
-        root: args.root.clone(),
-        boot_loader: !args.no_bootloader,
-    })
-    .context(|| format!("{} cannot be installed here", args.host))?;
+    let plan = flk_install::plan(&system.options(&args)?)
+        .context(|| format!("{} cannot be installed here", args.host))?;
     show(&plan, system.origin);
     let described = serde_json::to_value(&plan)?;
     if args.dry_run {
         if args.json {
-            ui::data(serde_json::to_string_pretty(&json!({ "plan": described }))?);
+            let missing = system.list();
+            let plan = json!({ "plan": described, "missing": missing });
+            ui::data(serde_json::to_string_pretty(&plan)?);
+        }
+        for line in rest::cut(&system.list()) {
+            ui::note(format_args!("  missing: {line}"));
         }
         return Ok(());
     }
+    system.check_network()?;
     if !args.yes {
         confirm(&plan)?;
     }
     let root = plan.root.clone();
-    let installed = carry_out(plan)?;
+    let installed = carry_out(plan, &system)?;
     ui::note(format_args!(
         "{} is installed as generation {} ({})",
         args.host,
@@ -124,6 +125,9 @@ fn show(plan: &Plan, origin: &str) {
         ui::count(plan.paths, "store path"),
         ui::bytes(plan.bytes)
     ));
+    if plan.from.rest != Rest::default() {
+        ui::note(format_args!("  besides: {}", besides(&plan.from.rest)));
+    }
     for destination in &plan.destinations {
         ui::note(format_args!(
             "  onto {} ({}, {}): up to {} of {} free",
@@ -163,33 +167,69 @@ fn confirm(plan: &Plan) -> Result<()> {
     }
 }
 
-fn carry_out(plan: Plan) -> Result<Installed> {
-    let host = plan.host.clone();
-    let mut current: Option<(flk_install::Phase, Phase)> = None;
-    let installed = flk_install::execute(plan, &mut |progress: Progress| {
-        let is_new = current
+/// What this machine lacks, and where it comes from.
+fn besides(rest: &Rest) -> String {
+    let mut parts = Vec::new();
+    for (amount, noun, origin) in [
+        (rest.download, "package", "to be downloaded"),
+        (rest.fetch, "store path", "from substituters"),
+    ] {
+        if amount.count > 0 {
+            parts.push(format!(
+                "{} {origin}, {}",
+                ui::count(amount.count, noun),
+                ui::bytes(amount.bytes)
+            ));
+        }
+    }
+    if rest.build > 0 {
+        parts.push(format!("{} to be built here", rest.build));
+    }
+    parts.join("; ")
+}
+
+/// The phase of an installation that the user sees.
+#[derive(Default)]
+struct Shown(Option<(flk_install::Phase, Phase)>);
+
+impl Shown {
+    fn tell(&mut self, progress: Progress) {
+        let is_new = self
+            .0
             .as_ref()
             .is_none_or(|(phase, _)| *phase != progress.phase);
         if is_new {
-            if let Some((_, done)) = current.take() {
-                finish(done);
-            }
+            self.end();
             let (name, unit) = match progress.phase {
                 flk_install::Phase::Copy => ("copy", Unit::Bytes),
                 flk_install::Phase::Sync => ("sync", Unit::Time),
                 flk_install::Phase::Register => ("register", Unit::Time),
                 _ => ("boot", Unit::Time),
             };
-            current = Some((progress.phase, Phase::start(name, unit)));
+            self.0 = Some((progress.phase, Phase::start(name, unit)));
         }
-        if let Some((_, phase)) = &mut current {
+        if let Some((_, phase)) = &mut self.0 {
             phase.set(progress.done, progress.total);
         }
-    })
-    .context(|| format!("{host} is not installed"))?;
-    if let Some((_, phase)) = current {
-        finish(phase);
     }
+
+    fn end(&mut self) {
+        if let Some((_, phase)) = self.0.take() {
+            finish(phase);
+        }
+    }
+}
+
+fn carry_out(plan: Plan, system: &System) -> Result<Installed> {
+    let failed = format!("{} is not installed", plan.host);
+    let mut shown = Shown::default();
+    let prepared = flk_install::prepare(plan, &mut |progress| shown.tell(progress))
+        .context(|| failed.clone())?;
+    shown.end();
+    let closure = system.complete(&prepared)?;
+    let installed = flk_install::finish(prepared, &closure, &mut |progress| shown.tell(progress))
+        .context(|| failed)?;
+    shown.end();
     Ok(installed)
 }
 

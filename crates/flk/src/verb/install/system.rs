@@ -6,13 +6,17 @@ use std::{
 };
 
 use flk_image::Build;
+use flk_install::Prepared;
 use flk_nix::{Closure, quote};
 
-use super::Args;
+use super::{
+    Args,
+    rest::{self, Rest},
+};
 use crate::{
-    archive, closure,
+    archive,
     error::{Context, Failure, Result},
-    evaluation::{Evaluation, tell},
+    evaluation::tell,
     repository::{ChannelKind, Repository},
     ui::{Phase, Unit},
     workspace::{Workspace, find_nix},
@@ -30,10 +34,59 @@ const REGISTRATIONS: [&str; 2] = [
 
 /// What is installed.
 pub(super) struct System {
-    pub(super) toplevel: String,
-    pub(super) closure: Closure,
+    described: flk_install::System,
+    /// What is copied of it.
+    closure: Closure,
+    /// What is to be downloaded and built of it.
+    rest: Option<Rest>,
     /// Where it comes from, for people.
     pub(super) origin: &'static str,
+}
+
+impl System {
+    /// A system that this machine's store has.
+    fn whole(toplevel: &str, closure: Closure, origin: &'static str) -> Result<Self> {
+        Ok(Self {
+            described: flk_install::System::read(toplevel)?,
+            closure,
+            rest: None,
+            origin,
+        })
+    }
+
+    /// What there is to be installed, and where to.
+    pub(super) fn options(&self, args: &Args) -> Result<flk_install::Options> {
+        let rest = self.rest.as_ref().map(Rest::amounts).transpose()?;
+        Ok(flk_install::Options {
+            host: args.host.clone(),
+            system: self.described.clone(),
+            closure: self.closure.clone(),
+            rest,
+            root: args.root.clone(),
+            boot_loader: !args.no_bootloader,
+        })
+    }
+
+    /// What would come over the network, one thing a line.
+    pub(super) fn list(&self) -> Vec<String> {
+        self.rest.as_ref().map(Rest::list).unwrap_or_default()
+    }
+
+    /// Refuses if something is needed from a network that is not there.
+    pub(super) fn check_network(&self) -> Result<()> {
+        self.rest.as_ref().map_or(Ok(()), Rest::check_network)
+    }
+
+    /// Brings what this machine lacks to the target, whose store has all of the system afterwards; gives its closure.
+    pub(super) fn complete(&self, prepared: &Prepared) -> Result<Closure> {
+        if self.described.is_built_in() {
+            rest::record_mirrors(prepared.root())?;
+        }
+        match &self.rest {
+            Some(rest) => rest.bring(prepared),
+            None => Ok(self.closure.clone()),
+        }
+    }
 }
 
 /// The host's system: the ISO's own where the repository is as it was when the ISO was made, else evaluated.
@@ -49,7 +102,7 @@ pub(super) fn system(args: &Args) -> Result<System> {
     {
         return Ok(system);
     }
-    evaluated(&repository, &args.host)
+    evaluated(&repository, args)
 }
 
 /// The toplevel that this machine's medium carries for a host of this repository.
@@ -72,35 +125,32 @@ fn registered(toplevel: &str) -> Result<Option<System>> {
         if registration.exists()
             && let Some(closure) = flk_install::closure_of(registration, toplevel)?
         {
-            return Ok(Some(System {
-                toplevel: toplevel.to_owned(),
-                closure,
-                origin: "from this medium, nothing is fetched or built",
-            }));
+            let origin = "from this medium, nothing is fetched or built";
+            return System::whole(toplevel, closure, origin).map(Some);
         }
     }
     let nix = find_nix(ChannelKind::Debian)?;
     if !nix.is_valid(toplevel)? {
         return Ok(None);
     }
-    Ok(Some(System {
-        toplevel: toplevel.to_owned(),
-        closure: nix.closure(&[toplevel])?,
-        origin: "from this machine's store",
-    }))
+    let closure = nix.closure(&[toplevel])?;
+    System::whole(toplevel, closure, "from this machine's store").map(Some)
 }
 
-/// The system by the repository's files as they are now, built into this machine's store where it lacks something.
-fn evaluated(repository: &Path, host: &str) -> Result<System> {
+/// The system by the repository's files as they are now. It is evaluated on this machine, whose store gets the derivations; what is not built of it is
+/// for the target's own store.
+fn evaluated(repository: &Path, args: &Args) -> Result<System> {
+    let host = &args.host;
     let workspace = Workspace::open(Some(repository))?;
     archive::provide_indices(&workspace)?;
     let phase = Phase::start("evaluate", Unit::Time);
     let apply = format!(
         "hosts: let name = {name}; in if builtins.hasAttr name hosts then \
-         let top = (builtins.getAttr name hosts).config.system.build.toplevel; in \
-         {{ derivation = top.drvPath; output = top.outPath; }} \
+         let host = builtins.getAttr name hosts; top = host.config.system.build.toplevel; in \
+         {{ derivation = top.drvPath; output = top.outPath; facts = import ({flk} + \"/nix/facts.nix\") host; }} \
          else {{ known = builtins.attrNames hosts; }}",
-        name = quote(host)
+        name = quote(host),
+        flk = workspace.channel.expression(),
     );
     let json = workspace
         .nix
@@ -122,22 +172,21 @@ fn evaluated(repository: &Path, host: &str) -> Result<System> {
     let text = |name: &str| {
         json[name]
             .as_str()
-            .map(str::to_owned)
             .ok_or_else(|| Failure::new(format!("Nix gave no `{name}` for {host}")))
     };
-    let toplevel = text("output")?;
-    let evaluation = Evaluation {
-        derivation: text("derivation")?,
-        output: PathBuf::from(&toplevel),
-        remembered: false,
-    };
+    let (derivation, toplevel) = (text("derivation")?, text("output")?);
     phase.finish(host);
-    closure::bring(&workspace, host, &evaluation)?;
-    let closure = workspace.nix.closure(&[&toplevel])?;
+    if workspace.nix.is_valid(toplevel)? {
+        let closure = workspace.nix.closure(&[toplevel])?;
+        return System::whole(toplevel, closure, "by the repository as it is now");
+    }
+    let described = flk_install::System::from_facts(toplevel, &json["facts"])?;
+    let rest = Rest::of(workspace, (host, derivation, toplevel), &args.root)?;
     Ok(System {
-        toplevel,
-        closure,
-        origin: "evaluated from the repository as it is now",
+        described,
+        closure: rest.at_hand()?,
+        rest: Some(rest),
+        origin: "by the repository as it is now; what this machine lacks of it is made on the target",
     })
 }
 

@@ -45,7 +45,7 @@ fn install_key(roots: &Roots, host_name: &str) -> Result<String> {
         None => match key_of(&roots.machine_key(""), &roots.machine_key(".pub"))? {
             Some(key) => key,
             None => {
-                let key = HostKey::generate(host_name)?;
+                let key = HostKey::generate(&format!("flk live {host_name}"))?;
                 (key.private_file()?.as_bytes().to_vec(), key.public_file()?)
             }
         },

@@ -7,6 +7,7 @@
 //! Not supported: versions before 4.0, LZO and LZMA, changing an image.
 
 mod codec;
+mod dump;
 mod error;
 mod format;
 mod layout;
@@ -18,6 +19,7 @@ mod tree;
 mod write;
 
 pub use codec::Codec;
+pub use dump::dump;
 pub use error::{Error, Result};
 pub use format::{BlockWord, CodecId, Flags, InodeRef, SUPERBLOCK_LEN, Superblock};
 pub use read::{

@@ -159,7 +159,7 @@ impl<R: ReadAt> Image<R> {
         Ok(())
     }
 
-    fn fragment_entry(&self, index: u32) -> Result<FragmentEntry> {
+    pub(crate) fn fragment_entry(&self, index: u32) -> Result<FragmentEntry> {
         let table = self.superblock.fragment_table;
         if index >= self.superblock.fragment_count {
             return Err(Error::damaged(table, "there is no fragment of this number"));

@@ -238,10 +238,6 @@ impl<F> Tree<F> {
             nodes: nodes.collect::<Result<_, E>>()?,
         })
     }
-
-    pub(crate) fn nodes(&self) -> &[Node<F>] {
-        &self.nodes
-    }
 }
 
 /// Why a name cannot be one.

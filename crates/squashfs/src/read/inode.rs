@@ -75,7 +75,7 @@ pub struct FileInode {
     /// Where the rest lies, if it is in a fragment.
     pub tail: Option<Tail>,
     pub(super) blocks: Place,
-    pub(super) block_count: u64,
+    pub(crate) block_count: u64,
 }
 
 impl<R: ReadAt> Image<R> {

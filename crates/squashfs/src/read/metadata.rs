@@ -120,15 +120,6 @@ impl<'i, R: ReadAt> Cursor<'i, R> {
             "a place in a metadata block is past its end",
         ))
     }
-
-    pub(super) fn skip(&mut self, mut length: u64) -> Result<()> {
-        while length > 0 {
-            let part = (self.rest()?.len() as u64).min(length);
-            self.place.offset += part as usize;
-            length -= part;
-        }
-        Ok(())
-    }
 }
 
 impl<R: ReadAt> Fields for Cursor<'_, R> {

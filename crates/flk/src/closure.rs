@@ -1,4 +1,4 @@
-//! A host's live system is brought into the store: what is missing, what flk downloads of it, what Nix builds.
+//! A host's live system, or its own, is brought into the store: what is missing, what flk downloads of it, what Nix builds.
 
 use std::path::PathBuf;
 
@@ -128,11 +128,11 @@ impl Missing {
     }
 }
 
-/// Brings it there, and keeps it from garbage collection; gives the path of `image.json`.
+/// Brings it there, and keeps it from garbage collection; gives the path of `image.json`, or of the toplevel.
 pub(crate) fn bring(workspace: &Workspace, host: &str, evaluation: &Evaluation) -> Result<PathBuf> {
     let missing = Missing::of(workspace, evaluation)?;
     archive::provide(workspace, &missing.files)?;
-    let root = root(workspace, host)?;
+    let root = root(workspace, host, evaluation.purpose)?;
     if missing.build.is_empty() && missing.fetch.is_empty() && missing.files.is_empty() {
         // The root may have been removed with the cache.
         let _ = workspace
@@ -198,11 +198,14 @@ impl Building {
     }
 }
 
-/// The link that keeps a host's live system: one for each repository and host.
-fn root(workspace: &Workspace, host: &str) -> Result<PathBuf> {
+/// The link that keeps what was made of a host: one for each purpose, repository and host.
+fn root(workspace: &Workspace, host: &str, purpose: &str) -> Result<PathBuf> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(workspace.repository.root.as_os_str().as_encoded_bytes());
     hasher.update(&[0]).update(host.as_bytes());
     let name = &hasher.finalize().to_hex()[..16];
-    Ok(workspace.places.cache("roots")?.join(format!("iso-{name}")))
+    Ok(workspace
+        .places
+        .cache("roots")?
+        .join(format!("{purpose}-{name}")))
 }

@@ -1,4 +1,4 @@
-//! A host's `image.json`: the derivation that a live system's evaluation gives, remembered by everything it depends on.
+//! A host's `image.json`, or its system: the derivation that an evaluation gives, remembered by everything it depends on.
 
 use std::{
     fs,
@@ -30,29 +30,59 @@ impl Settings {
     }
 }
 
-/// The derivation of a host's `image.json`.
+/// The derivation of what is wanted of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Evaluation {
     /// The `.drv`.
     pub(crate) derivation: String,
-    /// Where the document is, once built.
+    /// Where it is, once built.
     pub(crate) output: PathBuf,
     /// It was remembered.
     #[serde(skip)]
     pub(crate) remembered: bool,
+    /// What it is the evaluation of, in a word: `iso`, `system`.
+    #[serde(skip)]
+    pub(crate) purpose: &'static str,
+}
+
+/// What of a host is evaluated.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// Its live system's `image.json`.
+    Image(Settings),
+    /// Its own system.
+    System,
+}
+
+impl Wanted {
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Image(_) => "iso",
+            Self::System => "system",
+        }
+    }
 }
 
 impl Evaluation {
     /// Evaluates a host's live system, or remembers it if the result is in the store.
     pub(crate) fn of(workspace: &Workspace, host: &str, settings: Settings) -> Result<Self> {
-        let memory = memory(workspace, host, settings)?;
+        Self::of_wanted(workspace, host, Wanted::Image(settings))
+    }
+
+    /// The same for the host's own system: its toplevel.
+    pub(crate) fn of_system(workspace: &Workspace, host: &str) -> Result<Self> {
+        Self::of_wanted(workspace, host, Wanted::System)
+    }
+
+    fn of_wanted(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Self> {
+        let memory = memory(workspace, host, wanted)?;
         if let Some(memory) = &memory
-            && let Some(evaluation) = recall(memory)
+            && let Some(evaluation) = recall(memory, wanted)
         {
             return Ok(evaluation);
         }
         archive::provide_indices(workspace)?;
-        let evaluation = evaluate(workspace, host, settings)?;
+        let evaluation = evaluate(workspace, host, wanted)?;
         if let Some(memory) = memory {
             let json = serde_json::to_vec(&evaluation)?;
             // Not fatal: the next run evaluates again.
@@ -62,24 +92,29 @@ impl Evaluation {
     }
 }
 
-fn recall(memory: &Path) -> Option<Evaluation> {
+fn recall(memory: &Path, wanted: Wanted) -> Option<Evaluation> {
     let evaluation: Evaluation = serde_json::from_slice(&fs::read(memory).ok()?).ok()?;
     evaluation.output.exists().then_some(Evaluation {
         remembered: true,
+        purpose: wanted.purpose(),
         ..evaluation
     })
 }
 
-fn memory(workspace: &Workspace, host: &str, settings: Settings) -> Result<Option<PathBuf>> {
+fn memory(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Option<PathBuf>> {
     let Some(digest) = &workspace.digest else {
         return Ok(None);
+    };
+    let wanted = match wanted {
+        Wanted::Image(settings) => settings.expression(),
+        Wanted::System => "system".to_owned(),
     };
     let mut hasher = blake3::Hasher::new();
     for part in [
         digest,
         &workspace.channel.nar_hash,
         host,
-        &settings.expression(),
+        &wanted,
         &workspace.nix.version().to_string(),
     ] {
         hasher.update(part.as_bytes()).update(&[0]);
@@ -89,33 +124,20 @@ fn memory(workspace: &Workspace, host: &str, settings: Settings) -> Result<Optio
     Ok(Some(folder.join(format!("{name}.json"))))
 }
 
-fn evaluate(workspace: &Workspace, host: &str, settings: Settings) -> Result<Evaluation> {
+fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluation> {
     let phase = Phase::start("evaluate", Unit::Time);
-    let name = quote(host);
-    let sources = workspace.sources()?;
-    let mut inputs = String::new();
-    for (name, path) in &sources.inputs {
-        // flk is given by itself.
-        if Path::new(path) != workspace.channel.store_path {
-            inputs.push_str(&format!(
-                "{} = {}; ",
-                quote(name),
-                located(workspace, path)?
-            ));
-        }
-    }
+    let purpose = wanted.purpose();
+    let wanted = match wanted {
+        Wanted::Image(settings) => image_of(workspace, settings)?,
+        Wanted::System => "(host: host.config.system.build.toplevel)".to_owned(),
+    };
     let apply = format!(
-        "let flk = {flk}; name = {name}; in hosts: \
+        "let name = {name}; in hosts: \
          if builtins.hasAttr name hosts then \
-         let image = import (flk + \"/nix/extend.nix\") \
-         {{ inherit flk name; repository = {repository}; inputs = {inputs}; settings = {settings}; }} \
-         (builtins.getAttr name hosts); in \
-         {{ derivation = image.drvPath; output = image.outPath; }} \
+         let wanted = {wanted} (builtins.getAttr name hosts); in \
+         {{ derivation = wanted.drvPath; output = wanted.outPath; }} \
          else {{ known = builtins.attrNames hosts; }}",
-        flk = workspace.channel.expression(),
-        repository = located(workspace, &sources.source)?,
-        inputs = format_args!("{{ {inputs}}}"),
-        settings = settings.expression(),
+        name = quote(host),
     );
     let json = workspace
         .nix
@@ -140,9 +162,33 @@ fn evaluate(workspace: &Workspace, host: &str, settings: Settings) -> Result<Eva
         derivation: text("derivation")?,
         output: text("output")?.into(),
         remembered: false,
+        purpose,
     };
     phase.finish(host);
     Ok(evaluation)
+}
+
+/// A Nix expression for the function from a host to its `image.json`; `name` is bound.
+fn image_of(workspace: &Workspace, settings: Settings) -> Result<String> {
+    let sources = workspace.sources()?;
+    let mut inputs = String::new();
+    for (name, path) in &sources.inputs {
+        // flk is given by itself.
+        if Path::new(path) != workspace.channel.store_path {
+            inputs.push_str(&format!(
+                "{} = {}; ",
+                quote(name),
+                located(workspace, path)?
+            ));
+        }
+    }
+    Ok(format!(
+        "(let flk = {flk}; in import (flk + \"/nix/extend.nix\") \
+         {{ inherit flk name; repository = {repository}; inputs = {{ {inputs}}}; settings = {settings}; }})",
+        flk = workspace.channel.expression(),
+        repository = located(workspace, &sources.source)?,
+        settings = settings.expression(),
+    ))
 }
 
 /// A source as `builtins.fetchTree` takes it in pure mode.

@@ -7,21 +7,25 @@ mod embedded;
 mod error;
 mod evaluation;
 mod git;
+mod interruption;
 mod lock;
 mod place;
 mod repository;
+mod running_system;
+mod session;
 mod ui;
 mod verb;
 mod workspace;
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 /// From a host file to a running machine.
 ///
 /// A repository holds hosts, one file each: hosts/NixOS.nix. flk turns a host into a live ISO that boots on BIOS and UEFI
-/// machines, from a stick, a CD or a disk image, and that answers on its link as HOST.local and at fe80::47.
+/// machines, from a stick, a CD or a disk image, and that answers on its link as HOST.local and at fe80::47. There, flk installs
+/// the host onto the machine's disk; and on the installed host, flk switches it to what the repository has become.
 #[derive(Debug, Parser)]
 #[command(
     name = "flk",
@@ -40,9 +44,12 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(verb::init::Args),
+    Generations(verb::generations::Args),
     Hosts(verb::hosts::Args),
     Install(verb::install::Args),
     Iso(verb::iso::Args),
+    Rollback(verb::rollback::Args),
+    Switch(verb::switch::Args),
     Update(verb::update::Args),
     Vm(verb::vm::Args),
     Live(verb::live::Args),
@@ -51,54 +58,32 @@ enum Verb {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    handle_interruption();
+    interruption::handle();
+    let done = |()| 0;
     let outcome = match cli.verb {
-        Verb::Init(args) => verb::init::run(args),
-        Verb::Hosts(args) => verb::hosts::run(args),
+        Verb::Init(args) => verb::init::run(args).map(done),
+        Verb::Generations(args) => verb::generations::run(args).map(done),
+        Verb::Hosts(args) => verb::hosts::run(args).map(done),
         Verb::Install(args) => verb::install::run(args),
-        Verb::Iso(args) => verb::iso::run(args),
-        Verb::Update(args) => verb::update::run(args),
-        Verb::Vm(args) => verb::vm::run(args),
-        Verb::Live(args) => verb::live::run(args),
-        Verb::Util(args) => verb::util::run(args),
+        Verb::Iso(args) => verb::iso::run(args).map(done),
+        Verb::Rollback(args) => verb::rollback::run(args),
+        Verb::Switch(args) => verb::switch::run(args),
+        Verb::Update(args) => verb::update::run(args).map(done),
+        Verb::Vm(args) => verb::vm::run(args).map(done),
+        Verb::Live(args) => verb::live::run(args).map(done),
+        Verb::Util(args) => verb::util::run(args).map(done),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = outcome.unwrap_or_else(|failure| {
         // What an interruption makes fail is of no interest.
-        Err(_) if flk_nix::is_interrupted() => {
-            ui::failure(INTERRUPTED);
-            ExitCode::FAILURE
-        }
-        Err(failure) => {
+        if flk_nix::is_interrupted() {
+            ui::failure(interruption::INTERRUPTED);
+        } else {
             ui::failure(&failure.render());
-            ExitCode::FAILURE
         }
-    }
-}
-
-const INTERRUPTED: &str = "error: interrupted\n";
-/// How long a verb has to remove what it has begun, if it does not wait for Nix.
-const GRACE: Duration = Duration::from_secs(2);
-/// How long Nix has to end its builders.
-const NIX_GRACE: Duration = Duration::from_secs(5);
-
-/// Ctrl-C and SIGTERM end Nix with all its builders; the verb that waits for it then fails, and removes what it has begun. Elsewhere it has a
-/// moment for that: outputs are written beside their target, and the next run removes what is left of them.
-fn handle_interruption() {
-    let handler = || {
-        let waiting = flk_nix::is_running();
-        flk_nix::interrupt();
-        if waiting {
-            std::thread::sleep(NIX_GRACE);
-            // Not in order, then.
-            flk_nix::interrupt();
-        }
-        std::thread::sleep(GRACE);
-        ui::failure(INTERRUPTED);
-        std::process::exit(1);
-    };
-    // Fails only if a handler is set already.
-    let _ = ctrlc::set_handler(handler);
+        1
+    });
+    ui::end(code);
+    ExitCode::from(code)
 }
 
 #[cfg(test)]

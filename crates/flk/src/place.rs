@@ -69,6 +69,19 @@ impl Places {
     }
 }
 
+/// Names another folder than [`RUNTIME_FOLDER`].
+const RUNTIME_VARIABLE: &str = "FLK_RUN_DIR";
+/// What is of use until the machine is started again.
+const RUNTIME_FOLDER: &str = "/run/flk";
+
+/// The folder of what runs. It need not be there yet.
+pub(crate) fn runtime_folder() -> PathBuf {
+    env::var_os(RUNTIME_VARIABLE)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| RUNTIME_FOLDER.into())
+}
+
 /// The user's home folder.
 pub(crate) fn home() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute())

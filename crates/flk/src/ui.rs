@@ -1,21 +1,32 @@
-//! What the user sees: notes, warnings and progress on standard error, data on standard output. The only file that prints.
+//! What the user sees: notes, warnings and progress on standard error, data on standard output. Only what is in here prints.
 //!
-//! On a terminal each phase is a bar with bytes and time left; elsewhere it is a few plain lines.
+//! Everything that is said is an [`Event`]. It goes to the terminal, or to the journal of a session, whose viewers show it.
+
+mod event;
+mod journal;
+mod terminal;
+mod text;
+
 use std::{
     fmt::Display,
-    io::{IsTerminal, Write},
-    sync::{LazyLock, OnceLock},
-    time::{Duration, Instant},
+    fs::File,
+    sync::{
+        LazyLock, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+pub(crate) use event::{Event, Unit, VERSION, compact, now, since};
+pub(crate) use text::{bytes, count, duration};
 
-/// Without a terminal, a phase that goes on says so this often.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+use journal::Journal;
+use terminal::Terminal;
 
-/// The bars below one another, and above them everything else that is printed.
-static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+static TERMINAL: LazyLock<Mutex<Terminal>> = LazyLock::new(Mutex::default);
+static JOURNAL: OnceLock<Mutex<Journal>> = OnceLock::new();
 static VERBOSE: OnceLock<bool> = OnceLock::new();
+static PHASES: AtomicU64 = AtomicU64::new(1);
 
 /// Turns on [`detail`].
 pub(crate) fn set_verbose(verbose: bool) {
@@ -27,123 +38,112 @@ pub(crate) fn is_verbose() -> bool {
     VERBOSE.get().copied().unwrap_or(false)
 }
 
-/// Data: to standard output, as it is. A reader that went away (`flk hosts | head -1`) is no failure.
-pub(crate) fn data(text: impl Display) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{text}");
-    let _ = stdout.flush();
+/// From now on everything that is said goes to this journal, and nothing to the terminal.
+pub(crate) fn to_journal(file: File) {
+    let _ = JOURNAL.set(Mutex::new(Journal::new(file)));
 }
 
-/// Bytes of data: to standard output.
+/// Says something.
+pub(crate) fn show(event: Event) {
+    match JOURNAL.get() {
+        Some(journal) => journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(&event),
+        None => terminal().show(event),
+    }
+}
+
+/// Whether the terminal, or the reader of what was said, is gone.
+pub(crate) fn is_broken() -> bool {
+    JOURNAL.get().is_none() && terminal().is_broken()
+}
+
+/// Data: to standard output, as it is. A reader that went away (`flk hosts | head -1`) is no failure.
+pub(crate) fn data(text: impl Display) {
+    let text = text.to_string();
+    show(Event::Data { text });
+}
+
+/// Bytes of data: to standard output. Not for journals.
 pub(crate) fn raw_data(bytes: &[u8]) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(bytes);
-    let _ = stdout.flush();
+    terminal().raw(bytes);
 }
 
 /// A line for the user.
 pub(crate) fn note(text: impl Display) {
-    line(&text.to_string());
+    let text = text.to_string();
+    show(Event::Note { text });
 }
 
 /// A line for the user, about something that is probably not as it should be.
 pub(crate) fn warn(text: impl Display) {
-    line(&format!(
-        "warning: {}",
-        text.to_string().replace('\n', "\n    ")
-    ));
+    let text = text.to_string();
+    show(Event::Warning { text });
 }
 
 /// A line for the user who asked for `--verbose`.
 pub(crate) fn detail(text: impl Display) {
     if is_verbose() {
-        line(&text.to_string());
+        note(text);
     }
-}
-
-/// Prints without tearing the bars.
-fn line(text: &str) {
-    BARS.suspend(|| {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
-    });
 }
 
 /// A rendered failure.
 pub(crate) fn failure(text: &str) {
-    BARS.suspend(|| {
-        let _ = write!(std::io::stderr().lock(), "{text}");
-    });
+    let text = text.to_owned();
+    show(Event::Failure { text });
 }
 
-/// What a phase counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// Nothing that can be counted: only time passes.
-    Time,
-    /// Things, `3 of 17`.
-    Count,
-    /// Bytes.
-    Bytes,
+/// The last thing that a worker says.
+pub(crate) fn end(code: u8) {
+    show(Event::End { code });
 }
 
 /// A part of the work that takes time: evaluate, download, build, pack.
 pub(crate) struct Phase {
+    id: u64,
     name: &'static str,
-    unit: Unit,
     started: Instant,
-    bar: Option<ProgressBar>,
     total: u64,
-    done: u64,
-    told: Instant,
-    announced: bool,
+    is_over: bool,
 }
 
 impl Phase {
     /// Begins a phase.
     pub(crate) fn start(name: &'static str, unit: Unit) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = BARS.add(ProgressBar::new(0).with_style(style(unit)));
-            bar.set_prefix(format!("{name:<9}"));
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
+        let id = PHASES.fetch_add(1, Ordering::Relaxed);
+        show(Event::Start {
+            phase: id,
+            name: name.to_owned(),
+            unit,
+            at: now(),
         });
         Self {
+            id,
             name,
-            unit,
             started: Instant::now(),
-            bar,
             total: 0,
-            done: 0,
-            told: Instant::now(),
-            announced: false,
+            is_over: false,
         }
     }
 
     /// How far it has come.
     pub(crate) fn set(&mut self, done: u64, total: u64) {
-        (self.done, self.total) = (done, total);
-        if let Some(bar) = &self.bar {
-            bar.set_length(total);
-            bar.set_position(done);
-        } else if !self.announced && total > 0 {
-            self.announced = true;
-            match self.unit {
-                Unit::Bytes => note(format_args!("{}: {}", self.name, bytes(total))),
-                Unit::Count => note(format_args!("{}: {}", self.name, self.position())),
-                Unit::Time => {}
-            }
-            self.told = Instant::now();
-        } else if self.told.elapsed() >= PLAIN_INTERVAL {
-            self.told = Instant::now();
-            note(format_args!("{}: {}", self.name, self.position()));
-        }
+        self.total = total;
+        show(Event::Progress {
+            phase: self.id,
+            done,
+            total,
+        });
     }
 
     /// What it is busy with.
     pub(crate) fn message(&self, text: impl Into<String>) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(text.into());
-        }
+        show(Event::Message {
+            phase: self.id,
+            text: text.into(),
+        });
     }
 
     /// What there is to be done.
@@ -152,113 +152,29 @@ impl Phase {
     }
 
     /// Ends the phase with a line.
-    pub(crate) fn finish(self, what: impl Display) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        note(format_args!(
-            "{}: {what} ({})",
-            self.name,
-            duration(self.started.elapsed())
-        ));
+    pub(crate) fn finish(mut self, what: impl Display) {
+        let took = duration(self.started.elapsed());
+        self.end(Some(format!("{}: {what} ({took})", self.name)));
     }
 
-    fn position(&self) -> String {
-        match self.unit {
-            Unit::Bytes => format!("{} of {}", bytes(self.done), bytes(self.total)),
-            Unit::Count => format!("{} of {}", self.done, self.total),
-            Unit::Time => duration(self.started.elapsed()),
-        }
+    fn end(&mut self, text: Option<String>) {
+        self.is_over = true;
+        show(Event::Finish {
+            phase: self.id,
+            text,
+        });
     }
 }
 
 /// A phase that ends without [`Phase::finish`] has failed: its bar goes, the error speaks.
 impl Drop for Phase {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if !self.is_over {
+            self.end(None);
         }
     }
 }
 
-fn style(unit: Unit) -> ProgressStyle {
-    let template = match unit {
-        Unit::Time => "{prefix} {spinner} {elapsed} {wide_msg}",
-        Unit::Count => "{prefix} [{bar:24}] {pos} of {len}, {elapsed} {wide_msg}",
-        Unit::Bytes => "{prefix} [{bar:24}] {bytes} of {total_bytes}, {eta} left {wide_msg}",
-    };
-    ProgressStyle::with_template(template)
-        .expect("the templates above are valid")
-        .progress_chars("=> ")
-}
-
-/// A length for people: `1.4 GB`, in powers of ten as `ls -h --si` and disk makers count.
-pub(crate) fn bytes(length: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = length as f64;
-    let mut unit = 0;
-    while value >= 999.5 && unit < UNITS.len() - 1 {
-        value /= 1000.0;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{length} B"),
-        _ if value < 9.95 => format!("{value:.1} {}", UNITS[unit]),
-        _ => format!("{value:.0} {}", UNITS[unit]),
-    }
-}
-
-/// A duration for people: `0.4 s`, `12 s`, `3 min 5 s`.
-pub(crate) fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    if seconds < 9.95 {
-        format!("{seconds:.1} s")
-    } else if seconds < 59.5 {
-        format!("{seconds:.0} s")
-    } else {
-        let seconds = seconds.round() as u64;
-        format!("{} min {} s", seconds / 60, seconds % 60)
-    }
-}
-
-/// `1 file`, `3 files`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        _ => format!("{number} {noun}s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_read_well() {
-        for (length, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (9_940, "9.9 kB"),
-            (9_960, "10 kB"),
-            (999_499, "999 kB"),
-            (999_600, "1.0 MB"),
-            (253_000_000, "253 MB"),
-            (1_400_000_000, "1.4 GB"),
-        ] {
-            assert_eq!(bytes(length), text);
-        }
-    }
-
-    #[test]
-    fn durations_read_well() {
-        for (milliseconds, text) in [
-            (40, "0.0 s"),
-            (2_340, "2.3 s"),
-            (12_000, "12 s"),
-            (185_000, "3 min 5 s"),
-        ] {
-            assert_eq!(duration(Duration::from_millis(milliseconds)), text);
-        }
-    }
+fn terminal() -> MutexGuard<'static, Terminal> {
+    TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
 }

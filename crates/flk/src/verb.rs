@@ -1,10 +1,13 @@
 //! The verbs, one file each.
 
+pub(crate) mod generations;
 pub(crate) mod hosts;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod iso;
 pub(crate) mod live;
+pub(crate) mod rollback;
+pub(crate) mod switch;
 pub(crate) mod update;
 pub(crate) mod util;
 pub(crate) mod vm;

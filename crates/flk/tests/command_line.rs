@@ -5,7 +5,18 @@ mod workbench;
 use workbench::Workbench;
 
 /// `live` is not for people: it has help, but is not listed.
-const VERBS: [&str; 6] = ["init", "hosts", "iso", "update", "vm", "util"];
+const VERBS: [&str; 10] = [
+    "init",
+    "generations",
+    "hosts",
+    "install",
+    "iso",
+    "rollback",
+    "switch",
+    "update",
+    "vm",
+    "util",
+];
 
 #[test]
 fn every_verb_has_help_on_standard_output() {
@@ -30,6 +41,12 @@ fn wrong_usage_ends_with_2_on_standard_error() {
         &["iso"],
         &["iso", "NixOS", "--nope"],
         &["init", "--channel", "arch"],
+        &["install"],
+        &["install", "NixOS", "--attach"],
+        &["install", "--attach", "--yes"],
+        &["switch", "--boot", "--test"],
+        &["switch", "--dry-run", "--boot"],
+        &["rollback", "last"],
         &["vm", "NixOS", "--uefi", "--bios"],
         &["vm", "NixOS", "--memory", "x"],
         &["util", "completions", "tcsh-ish"],
@@ -98,4 +115,31 @@ fn without_qemu_vm_says_what_to_install() {
         .ended(1)
         .said("error: there is no QEMU on this machine")
         .said("hint: on Debian and Ubuntu: `apt install qemu-system-x86 ovmf`");
+}
+
+#[test]
+fn another_distribution_is_not_switched() {
+    if std::path::Path::new("/run/current-system").exists() {
+        workbench::skipped("this machine runs a host of flk or NixOS");
+        return;
+    }
+    let bench = Workbench::new();
+    let is_root = rustix::process::geteuid().is_root();
+    for verb in ["switch", "rollback"] {
+        let run = bench.flk(&[verb]).ended(1);
+        if is_root {
+            run.said("error: this machine does not run a host of flk or NixOS: there is no /run/current-system\nhint: ");
+        } else {
+            run.said("hint: run it with `sudo`");
+        }
+    }
+    assert!(!bench.runtime("switch").exists());
+    bench
+        .flk(&["generations"])
+        .ended(1)
+        .said("error: this machine's system has no generations");
+    assert_eq!(
+        bench.flk(&["generations", "--json"]).ended(0).stdout,
+        "[]\n"
+    );
 }

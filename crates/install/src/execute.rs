@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use crate::copy::{self, Done, Task};
 use crate::plan::Plan;
+use crate::profile::Profile;
 use crate::root::inside;
 use crate::system::LoaderKind;
 use crate::workplace::Workplace;
-use crate::{Error, Result, boot_loader, host_key, nix_store, profile};
+use crate::{Error, Result, boot_loader, host_key, nix_store};
 
 const STORE: &str = "/nix/store";
 const DATABASE: &str = "/nix/var/nix/db";
@@ -161,7 +162,7 @@ pub fn finish(
     if !plan.system.is_built_in {
         mark_as_nixos(root)?;
     }
-    let generation = profile::set(root, &plan.toplevel)?;
+    let generation = Profile::in_root(root).set(Path::new(&plan.toplevel))?;
     tell(Phase::Sync, 0, 0);
     sync(&inside(root, Path::new("/nix/var/nix/profiles")))?;
     sync(root)?;

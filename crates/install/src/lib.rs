@@ -15,6 +15,7 @@
 //!
 //! Not supported: encrypted or network roots as such (they are whatever is mounted); other machines than x86-64.
 
+mod activation;
 mod boot_loader;
 mod copy;
 mod error;
@@ -34,12 +35,14 @@ mod root;
 mod system;
 mod workplace;
 
+pub use activation::{Action, activate};
 pub use boot_loader::restart;
 pub use error::Error;
 pub use estimate::{Expected, estimate};
 pub use execute::{Installed, Phase, Prepared, Progress, execute, finish, prepare};
 pub use nar::nar_hash;
 pub use plan::{Amount, Destination, Options, Origin, Plan, Rest, plan};
+pub use profile::{Generation, Profile};
 pub use registration::closure_of;
 pub use root::{Room, TEMPORARY_PREFIX};
 pub use system::{LoaderKind, System};

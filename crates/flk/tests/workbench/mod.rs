@@ -98,6 +98,11 @@ impl Workbench {
         self.folder.path().join("home").join(path)
     }
 
+    /// A path in the folder of what runs.
+    pub(crate) fn runtime(&self, path: &str) -> PathBuf {
+        self.folder.path().join("run").join(path)
+    }
+
     /// Writes a file in `work`.
     pub(crate) fn write(&self, path: &str, content: &str) {
         let path = self.at(path);
@@ -124,7 +129,10 @@ impl Workbench {
     /// Starts flk in a folder below `work`, with its standard error to be read.
     pub(crate) fn start_flk_in(&self, folder: &str, arguments: &[&str]) -> Child {
         let mut command = self.command(&self.folder.path().join("bin/flk"), folder);
-        command.args(arguments).stderr(Stdio::piped());
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
         command.spawn().expect("flk starts")
     }
 
@@ -144,6 +152,8 @@ impl Workbench {
             .env_clear()
             .env("PATH", &self.path)
             .env("HOME", self.folder.path().join("home"))
+            // Nothing that runs elsewhere on this machine is in the way.
+            .env("FLK_RUN_DIR", self.folder.path().join("run"))
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

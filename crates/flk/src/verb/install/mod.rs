@@ -3,19 +3,23 @@
 mod rest;
 mod system;
 
-use std::{
-    io::{IsTerminal, Read as _},
-    path::PathBuf,
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
 use flk_install::{Installed, Plan, Progress, Rest};
 use serde_json::json;
 
 use self::system::{System, system};
 use crate::{
-    error::{Context, Failure, Result},
+    error::{Context, Result},
+    interruption,
+    session::{self, Session},
     ui::{self, Phase, Unit},
+};
+
+const SESSION: Session = Session {
+    name: "install",
+    noun: "installation",
+    how_to_see: "`flk install --attach` shows it",
 };
 
 /// Install a host onto the file systems mounted at /mnt.
@@ -23,15 +27,25 @@ use crate::{
 /// On a live machine: partition and format its disk, mount the root at /mnt (and the boot partition at /mnt/boot for UEFI), then run this as root. What
 /// the ISO carries is copied, without a network and without building anything. Nothing is written before the plan is shown and confirmed.
 ///
-/// Stopped at any point, the machine boots what it booted before, and another run goes on from there.
+/// Stopped at any point, the machine boots what it booted before, and another run goes on from there. A closed terminal or a lost connection does not
+/// stop it: `flk install --attach` shows it again. Ctrl-C does.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_long_help = "On the live machine:\n  mount /dev/disk/by-label/nixos /mnt\n  mkdir -p /mnt/boot && mount /dev/disk/by-label/boot /mnt/boot   # UEFI only\n  cd /iso/devos && sudo flk install HOST"
 )]
 pub(crate) struct Args {
     /// The host: the name of its file in hosts/, without .nix.
-    #[arg(value_name = "HOST")]
+    // Empty with --attach alone.
+    #[arg(
+        value_name = "HOST",
+        required = false,
+        required_unless_present = "attach",
+        default_value_if("attach", "true", "")
+    )]
     host: String,
+    /// Show the installation that runs, from its beginning, or how the last one went.
+    #[arg(long, exclusive = true)]
+    attach: bool,
     /// Where the new root file system is mounted.
     #[arg(long, value_name = "DIR", default_value = "/mnt")]
     root: PathBuf,
@@ -59,16 +73,31 @@ pub(crate) struct Args {
     /// Show what Nix does, line by line, and whole traces of errors.
     #[arg(long, short)]
     verbose: bool,
+    /// Do it, and say everything to a journal on standard output: flk starts itself so.
+    #[arg(long, hide = true)]
+    worker: bool,
 }
 
-/// Runs the verb.
-pub(crate) fn run(args: Args) -> Result<()> {
-    ui::set_verbose(args.verbose);
-    let started = Instant::now();
+/// Runs the verb; gives the exit code.
+pub(crate) fn run(args: Args) -> Result<u8> {
+    if args.attach {
+        return SESSION.attach();
+    }
     // Before anything is evaluated: a refusal should come at once.
     if !rustix::process::geteuid().is_root() {
         return Err(flk_install::Error::NotRoot.into());
     }
+    if args.worker {
+        session::become_worker()?;
+    } else if !args.dry_run {
+        return SESSION.start();
+    }
+    install(args).map(|()| 0)
+}
+
+fn install(args: Args) -> Result<()> {
+    ui::set_verbose(args.verbose);
+    let started = Instant::now();
     let system = system(&args)?;
     let plan = flk_install::plan(&system.options(&args)?)
         .context(|| format!("{} cannot be installed here", args.host))?;
@@ -87,7 +116,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     system.check_network()?;
     if !args.yes {
-        confirm(&plan)?;
+        session::confirm(format!(
+            "Install {} onto {}? [y/N]",
+            plan.host,
+            plan.root.display()
+        ))?;
     }
     let root = plan.root.clone();
     let installed = carry_out(plan, &system)?;
@@ -144,29 +177,6 @@ fn show(plan: &Plan, origin: &str) {
     }
 }
 
-/// Asks on the terminal.
-fn confirm(plan: &Plan) -> Result<()> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new("nobody is here to confirm the plan")
-            .hint("say --yes if that is what you want"));
-    }
-    ui::note(format_args!(
-        "Install {} onto {}? [y/N]",
-        plan.host,
-        plan.root.display()
-    ));
-    let mut answer = [0; 64];
-    let length = std::io::stdin()
-        .lock()
-        .read(&mut answer)
-        .context(|| "cannot read the answer".into())?;
-    let answer = String::from_utf8_lossy(&answer[..length]);
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::new("nothing was done: the plan was not confirmed")),
-    }
-}
-
 /// What this machine lacks, and where it comes from.
 fn besides(rest: &Rest) -> String {
     let mut parts = Vec::new();
@@ -194,6 +204,8 @@ struct Shown(Option<(flk_install::Phase, Phase)>);
 
 impl Shown {
     fn tell(&mut self, progress: Progress) {
+        // Stopped at any point, it can be gone on with.
+        interruption::obey();
         let is_new = self
             .0
             .as_ref()

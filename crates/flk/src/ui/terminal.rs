@@ -1,0 +1,221 @@
+//! Events on standard error and standard output: each phase a bar on a terminal, a few plain lines elsewhere.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    io::{self, ErrorKind, IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::{
+    event::{Event, Unit, since},
+    text::{bytes, duration},
+};
+
+/// Without a terminal, a phase that goes on says so this often.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Standard error with the bars below everything else, and standard output.
+#[derive(Default)]
+pub(super) struct Terminal {
+    bars: MultiProgress,
+    phases: BTreeMap<u64, Shown>,
+    broken: bool,
+}
+
+enum Shown {
+    Bar(ProgressBar),
+    Plain(Plain),
+}
+
+/// A phase without a terminal.
+struct Plain {
+    name: String,
+    unit: Unit,
+    started: Instant,
+    done: u64,
+    total: u64,
+    told: Instant,
+    announced: bool,
+}
+
+impl Terminal {
+    /// Shows an event. What only journals have is not shown.
+    pub(super) fn show(&mut self, event: Event) {
+        match event {
+            Event::Note { text } => self.line(text),
+            Event::Warning { text } => {
+                self.line(format_args!("warning: {}", text.replace('\n', "\n    ")));
+            }
+            Event::Data { text } => self.data(format_args!("{text}\n")),
+            Event::Failure { text } => self.write(text),
+            Event::Start {
+                phase,
+                name,
+                unit,
+                at,
+            } => {
+                let shown = self.begin(name, unit, since(at));
+                self.phases.insert(phase, shown);
+            }
+            Event::Progress { phase, done, total } => {
+                let line = match self.phases.get_mut(&phase) {
+                    Some(Shown::Bar(bar)) => {
+                        bar.set_length(total);
+                        bar.set_position(done);
+                        None
+                    }
+                    Some(Shown::Plain(plain)) => plain.advance(done, total),
+                    None => None,
+                };
+                if let Some(line) = line {
+                    self.line(line);
+                }
+            }
+            Event::Message { phase, text } => {
+                if let Some(Shown::Bar(bar)) = self.phases.get(&phase) {
+                    bar.set_message(text);
+                }
+            }
+            Event::Finish { phase, text } => {
+                if let Some(Shown::Bar(bar)) = self.phases.remove(&phase) {
+                    bar.finish_and_clear();
+                }
+                if let Some(text) = text {
+                    self.line(text);
+                }
+            }
+            Event::Question { text } => self.line(text),
+            Event::Begin { .. } | Event::End { .. } => {}
+        }
+    }
+
+    /// Bytes of data, as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        let mut stdout = io::stdout().lock();
+        let outcome = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        self.note_outcome(&outcome);
+    }
+
+    /// Whether what was said could not be heard: the terminal or the reader is gone.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    fn begin(&self, name: String, unit: Unit, elapsed: Duration) -> Shown {
+        if !io::stderr().is_terminal() {
+            let now = Instant::now();
+            return Shown::Plain(Plain {
+                name,
+                unit,
+                started: now.checked_sub(elapsed).unwrap_or(now),
+                done: 0,
+                total: 0,
+                told: now,
+                announced: false,
+            });
+        }
+        let bar = ProgressBar::new(0)
+            .with_style(style(unit))
+            .with_elapsed(elapsed);
+        let bar = self.bars.add(bar);
+        bar.set_prefix(format!("{name:<9}"));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Shown::Bar(bar)
+    }
+
+    fn data(&mut self, text: impl Display) {
+        self.raw(text.to_string().as_bytes());
+    }
+
+    fn line(&mut self, text: impl Display) {
+        self.write(format_args!("{text}\n"));
+    }
+
+    /// Writes to standard error without tearing the bars.
+    fn write(&mut self, text: impl Display) {
+        let text = text.to_string();
+        let outcome = self
+            .bars
+            .suspend(|| io::stderr().lock().write_all(text.as_bytes()));
+        self.note_outcome(&outcome);
+    }
+
+    /// EPIPE: nobody reads any more; EIO: the terminal has hung up.
+    fn note_outcome(&mut self, outcome: &io::Result<()>) {
+        if let Err(error) = outcome {
+            self.broken |= error.kind() == ErrorKind::BrokenPipe
+                || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+        }
+    }
+}
+
+impl Plain {
+    /// Notes how far it has come; a line if it is time for one.
+    fn advance(&mut self, done: u64, total: u64) -> Option<String> {
+        (self.done, self.total) = (done, total);
+        if !self.announced && total > 0 {
+            self.announced = true;
+            self.told = Instant::now();
+            match self.unit {
+                Unit::Bytes => Some(format!("{}: {}", self.name, bytes(total))),
+                Unit::Count => Some(self.position()),
+                Unit::Time => None,
+            }
+        } else if self.told.elapsed() >= PLAIN_INTERVAL {
+            self.told = Instant::now();
+            Some(self.position())
+        } else {
+            None
+        }
+    }
+
+    fn position(&self) -> String {
+        let position = match self.unit {
+            Unit::Bytes => format!("{} of {}", bytes(self.done), bytes(self.total)),
+            Unit::Count => format!("{} of {}", self.done, self.total),
+            Unit::Time => duration(self.started.elapsed()),
+        };
+        format!("{}: {position}", self.name)
+    }
+}
+
+fn style(unit: Unit) -> ProgressStyle {
+    let template = match unit {
+        Unit::Time => "{prefix} {spinner} {elapsed} {wide_msg}",
+        Unit::Count => "{prefix} [{bar:24}] {pos} of {len}, {elapsed} {wide_msg}",
+        Unit::Bytes => "{prefix} [{bar:24}] {bytes} of {total_bytes}, {eta} left {wide_msg}",
+    };
+    ProgressStyle::with_template(template)
+        .expect("the templates above are valid")
+        .progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_in_plain_lines() {
+        let now = Instant::now();
+        let mut phase = Plain {
+            name: "copy".into(),
+            unit: Unit::Bytes,
+            started: now,
+            done: 0,
+            total: 0,
+            told: now,
+            announced: false,
+        };
+        assert_eq!(phase.advance(0, 0), None);
+        assert_eq!(phase.advance(0, 2_000_000).as_deref(), Some("copy: 2.0 MB"));
+        assert_eq!(phase.advance(1_000_000, 2_000_000), None);
+        phase.told = now.checked_sub(PLAIN_INTERVAL).unwrap();
+        assert_eq!(
+            phase.advance(1_500_000, 2_000_000).as_deref(),
+            Some("copy: 1.5 MB of 2.0 MB")
+        );
+    }
+}

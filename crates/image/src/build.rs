@@ -19,7 +19,7 @@ use crate::registration::registration;
 use crate::write::Options;
 
 /// Says what the description is of; changed whenever its shape or the ISO's layout does.
-const CONTEXT: &str = "flk 2026-11-22 image build id 2";
+const CONTEXT: &str = "flk 2026-11-22 image build id 3";
 
 /// The id of a build: 32 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,6 +148,9 @@ pub(crate) fn id_of(
     }
     if let Some(mbr) = &layout.mbr {
         description.node("mbr", mbr);
+    }
+    if let Some(mirrors) = &options.mirrors {
+        description.field("mirrors", mirrors);
     }
     description.field("store", &registration(closure));
     for (target, node) in &layout.nodes {

@@ -33,6 +33,8 @@ pub struct Options {
     pub repository: Option<PathBuf>,
     /// The live machine's ssh host key.
     pub host_key: Option<HostKey>,
+    /// Which mirrors the ISO's packages come from, for `/flk/mirrors.json`.
+    pub mirrors: Option<String>,
     /// The version of flk, for `/flk/build.json`.
     pub flk_version: String,
     /// How many threads compress; all, if not given. The bytes are the same.
@@ -48,6 +50,7 @@ impl Options {
             store: STORE.into(),
             repository: None,
             host_key: None,
+            mirrors: None,
             flk_version: flk_version.into(),
             threads: None,
             rebuild: false,
@@ -164,6 +167,9 @@ impl Image<'_> {
         // A struct of strings and numbers always has a JSON form.
         let json = serde_json::to_string(&document).unwrap_or_default() + "\n";
         let mut files = vec![("build.json", json.as_str(), 0o444)];
+        if let Some(mirrors) = &self.options.mirrors {
+            files.push(("mirrors.json", mirrors, 0o444));
+        }
         if let Some(key) = &self.options.host_key {
             files.push(("ssh_host_ed25519_key", &key.private, 0o600));
             files.push(("ssh_host_ed25519_key.pub", &key.public, 0o444));

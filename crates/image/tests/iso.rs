@@ -77,6 +77,7 @@ fn the_iso_has_the_store_the_contents_the_repository_and_its_name() {
         ("'/devos/1/2/3/4/5/6/7/8/9/deep'", "-r--r--r--"),
         ("'/devos/it'\"'\"'s=a\\b name'", "-r--r--r--"),
         ("'/flk/build.json'", "-r--r--r--"),
+        ("'/flk/mirrors.json'", "-r--r--r--"),
         ("'/flk/ssh_host_ed25519_key'", "-rw-------"),
         ("'/flk/ssh_host_ed25519_key.pub'", "-r--r--r--"),
         ("'/nix-store.squashfs'", "-r--r--r--"),
@@ -234,6 +235,8 @@ fn an_unchanged_iso_is_kept_and_any_change_makes_another() {
     fixture.manifest.volume_id = "other".into();
     ids.push(id(&fixture));
     fixture.options.flk_version = "0.2.0".into();
+    ids.push(id(&fixture));
+    fixture.options.mirrors = None;
     ids.push(id(&fixture));
     let repository = fixture.options.repository.clone().unwrap();
     fs::write(repository.join("new"), "").unwrap();

@@ -11,10 +11,12 @@ use flk_image::{Manifest, Written};
 use serde_json::json;
 
 use crate::{
+    archive,
     closure::{self, Missing},
     error::{Context, Failure, Result},
     evaluation::{Evaluation, Settings},
     place::Places,
+    repository::ChannelKind,
     ui::{self, Phase, Unit},
     workspace::Workspace,
 };
@@ -93,6 +95,9 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
     let manifest = Manifest::read(&document)?;
     let closure = workspace.nix.closure(&manifest.store_roots)?;
     let mut options = flk_image::Options::new(env!("CARGO_PKG_VERSION"));
+    if workspace.kind == ChannelKind::Debian {
+        options.mirrors = archive::mirrors_record();
+    }
     let build = flk_image::build_id(&manifest, &closure, &options)?;
     let key = if args.no_host_key {
         None

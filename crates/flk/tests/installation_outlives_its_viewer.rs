@@ -14,7 +14,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use workbench::{Run, Workbench, nix_is_here, skipped};
+use workbench::{Run, Workbench, nix_is_here, skipped, stored::Stored};
 
 /// What takes a while to copy.
 const SIZE: usize = 160 << 20;
@@ -25,7 +25,7 @@ static TURN: Mutex<()> = Mutex::new(());
 /// A repository with the host `box`, whose system is in this machine's store, and a mounted root.
 struct Bench {
     bench: Workbench,
-    toplevel: String,
+    system: Stored,
     root: String,
 }
 
@@ -60,11 +60,11 @@ impl Bench {
             missing("nothing can be mounted here");
             return None;
         }
-        let toplevel = system(&bench, name);
+        let system = system(&bench, name);
         Some(Self {
             root: root.display().to_string(),
             bench,
-            toplevel,
+            system,
         })
     }
 
@@ -111,23 +111,20 @@ impl Bench {
 
     fn is_installed(&self) -> bool {
         let link = Path::new(&self.root).join("nix/var/nix/profiles/system-1-link");
-        fs::read_link(link).is_ok_and(|to| to == Path::new(&self.toplevel))
+        fs::read_link(link).is_ok_and(|to| to == Path::new(&self.system.path))
     }
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(&self.root).status();
+        // Its links keep the system in the store.
         let _ = fs::remove_dir_all(self.bench.home(".cache"));
-        let _ = Command::new("nix-store")
-            .args(["--delete", &self.toplevel])
-            .output();
     }
 }
 
-/// Puts a system with nothing to boot into this machine's store, and a repository for it into `r`. Nothing is to be built: its
-/// derivation says what comes out, and that is there.
-fn system(bench: &Workbench, name: &str) -> String {
+/// Puts a system with nothing to boot into this machine's store, and a repository for it into `r`.
+fn system(bench: &Workbench, name: &str) -> Stored {
     let folder = bench.at("system");
     fs::create_dir_all(folder.join("etc")).unwrap();
     for (file, text) in [
@@ -148,42 +145,12 @@ fn system(bench: &Workbench, name: &str) -> String {
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
     fs::write(folder.join("program"), noise.repeat(SIZE >> 20)).unwrap();
-    let nix = |arguments: &[&str]| {
-        let features = ["--option", "extra-experimental-features", "nix-command"];
-        let text = run(Command::new("nix")
-            .args(features)
-            .args(arguments)
-            .arg(&folder));
-        text.trim().to_owned()
-    };
-    let store_name = format!("system-outlives-{name}");
-    let toplevel = nix(&["store", "add-path", "--name", &store_name]);
-    let hash = nix(&["hash", "path", "--base32", "--type", "sha256"]);
+    let stored = Stored::add(&folder, &format!("system-outlives-{name}"));
     fs::remove_dir_all(&folder).unwrap();
-    bench.write(
-        "r/flake.nix",
-        &format!(
-            r#"{{ outputs = {{ self }}: {{ nixosConfigurations.box.config = {{
-                networking.hostName = "box";
-                fileSystems = {{ }};
-                swapDevices = [ ];
-                boot = {{ loader = {{ }}; kernelPackages.kernel.version = "0"; }};
-                system = {{
-                    nixos.label = "none";
-                    boot.loader = {{ kernelFile = "kernel"; initrdFile = "initrd"; }};
-                    build = {{
-                        kernel = "/none";
-                        initialRamdisk = "/none";
-                        toplevel = derivation {{
-                            name = "{store_name}"; system = "x86_64-linux"; builder = "/none";
-                            outputHashMode = "recursive"; outputHashAlgo = "sha256"; outputHash = "{hash}";
-                        }};
-                    }};
-                }};
-            }}; }}; }}"#
-        ),
-    );
-    toplevel
+    let host = &stored.host;
+    let flake = format!("{{ outputs = {{ self }}: {{ nixosConfigurations.box = {host}; }}; }}");
+    bench.write("r/flake.nix", &flake);
+    stored
 }
 
 fn run(command: &mut Command) -> String {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub(crate) mod stored;
+
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
@@ -124,6 +126,14 @@ impl Workbench {
     pub(crate) fn flk_in(&self, folder: &str, arguments: &[&str]) -> Run {
         let mut command = self.command(&self.folder.path().join("bin/flk"), folder);
         Run::of(command.args(arguments).output().expect("flk runs"))
+    }
+
+    /// Runs flk in a folder below `work` by way of a shell script with mounts and a host name of its own: `$0` is flk, `$@` are the arguments.
+    pub(crate) fn flk_apart(&self, folder: &str, script: &str, arguments: &[&str]) -> Run {
+        let mut command = self.command(Path::new("unshare"), folder);
+        command.args(["--mount", "--uts", "sh", "-euc", script]);
+        command.arg(self.folder.path().join("bin/flk"));
+        Run::of(command.args(arguments).output().expect("unshare runs"))
     }
 
     /// Starts flk in a folder below `work`, with its standard error to be read.

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::stage1::check::Mode;
+
 /// The words of a kernel command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandLine {
@@ -112,6 +114,8 @@ pub struct BootRequest {
     pub shell_first: bool,
     /// `panic=` or `boot.panic_on_fail`: a failure restarts the machine after this time.
     pub restart_after: Option<Duration>,
+    /// `fsck.mode=`.
+    pub check: Mode,
     /// How long to look for a device before offering a shell: `rootdelay=` in seconds, or 60.
     pub patience: Duration,
 }
@@ -143,6 +147,7 @@ impl BootRequest {
             shell_on_fail: line.has("boot.shell_on_fail"),
             shell_first: line.has("flk.debug1"),
             restart_after,
+            check: Mode::parse(line.value("fsck.mode")),
             patience: Duration::from_secs(
                 line.value("rootdelay")
                     .and_then(|value| value.parse().ok())

@@ -43,6 +43,9 @@ pub struct FileSystem {
     /// Whether this is the live medium: what `copytoram` and `findiso=` are about.
     #[serde(default)]
     pub medium: bool,
+    /// Whether it is checked before it is mounted.
+    #[serde(default)]
+    pub check: bool,
 }
 
 fn auto() -> String {

@@ -49,6 +49,12 @@ pub enum InitError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A file system has damage that is not mended without a person.
+    #[error("the file system on {} is damaged", device.display())]
+    FileSystem {
+        /// The device.
+        device: PathBuf,
+    },
     /// A kernel module could not be loaded.
     #[error("cannot load kernel module {name}")]
     Module {
@@ -109,11 +115,23 @@ pub enum InitError {
         /// Its exit status, in words.
         status: String,
     },
-    /// An action of `switch-to-configuration` that is not there yet.
-    #[error("switch-to-configuration {action}: this channel knows `boot` alone")]
-    Switch {
+    /// An action that `switch-to-configuration` does not know.
+    #[error("switch-to-configuration does not know '{action}'")]
+    Action {
         /// What was asked for.
         action: String,
+    },
+    /// Another switch is under way.
+    #[error("another switch of this system is under way")]
+    Busy {
+        /// The lock that it holds.
+        path: PathBuf,
+    },
+    /// What runs is no system that this one could take the place of.
+    #[error("what runs here is not a system of flk's built-in channel: {}", path.display())]
+    OtherChannel {
+        /// Where the running system should be.
+        path: PathBuf,
     },
     /// The command line of `flk-init` is not one that it knows.
     #[error("usage: flk-init activate TOPLEVEL")]
@@ -142,8 +160,14 @@ impl InitError {
                 }
                 _ => return None,
             }),
+            Self::FileSystem { device } => Some(format!(
+                "in the shell, `e2fsck -f {}` mends it, asking what to do; or start with fsck.mode=skip",
+                device.display()
+            )),
             Self::NoModule { .. } => Some("add it to boot.initrd.availableKernelModules".to_owned()),
-            Self::Switch { .. } => Some(
+            Self::Action { .. } => Some("say switch, test, boot or dry-activate".to_owned()),
+            Self::Busy { .. } => Some("wait until it has ended".to_owned()),
+            Self::OtherChannel { .. } => Some(
                 "`switch-to-configuration boot`, then restart the machine".to_owned(),
             ),
             Self::Missing { hint, .. } => Some((*hint).to_owned()),

@@ -2,7 +2,7 @@
 //!
 //! One static program, PID 1 twice: as `/init` of the initrd ([`stage1`]) it finds and mounts the system, as `<toplevel>/init` ([`stage2`]) it gives the
 //! root its shape (`/usr`, `/etc`, users, wrappers) and executes systemd; `flk-init activate <toplevel>` does the latter on a running system. As
-//! `<toplevel>/bin/switch-to-configuration` it installs the boot loader ([`boot_loader`]).
+//! `<toplevel>/bin/switch-to-configuration` it turns a running system into another ([`switch`]) and installs the boot loader ([`boot_loader`]).
 //! ARCHITECTURE.md, "A system on the built-in channel", says what both promise. What is decided (which module, which superblock, which uid) is kept apart
 //! from the system calls that carry it out.
 
@@ -26,6 +26,7 @@ pub mod rescue;
 pub mod root_path;
 pub mod stage1;
 pub mod stage2;
+pub mod switch;
 pub mod uevent;
 
 pub use error::{InitError, Result};

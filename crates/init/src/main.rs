@@ -3,7 +3,7 @@
 //! - as `<toplevel>/init`, with `stage2.json` beside it: stage 2;
 //! - as PID 1 with `/etc/flk/stage1.json`: stage 1;
 //! - as `/sbin/modprobe` of the initrd, by the kernel: loads a module;
-//! - as `<toplevel>/bin/switch-to-configuration boot`: installs the boot loader;
+//! - as `<toplevel>/bin/switch-to-configuration ACTION`: makes a system the one that runs or boots;
 //! - `flk-init activate TOPLEVEL`: activates a system on a running machine.
 
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use flk_init::cmdline::{BootRequest, CommandLine};
 use flk_init::log::Log;
-use flk_init::{InitError, boot_loader, modules, rescue, stage1, stage2};
+use flk_init::{InitError, modules, rescue, stage1, stage2, switch};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -36,9 +36,7 @@ fn main() -> ExitCode {
         arguments.first().and_then(|argument| argument.to_str()),
     ) {
         (Some("modprobe"), _) => modprobe(&arguments),
-        (Some("switch-to-configuration"), action) => {
-            finish(&log, boot_loader::switch(&program, action, &log))
-        }
+        (Some("switch-to-configuration"), _) => switch::main(&program, &arguments, &log),
         (_, Some(rescue::SHELL_ARGUMENT)) if arguments.len() == 2 => finish(
             &log,
             rescue::become_shell(Path::new(&arguments[1])).map(|_| 0),

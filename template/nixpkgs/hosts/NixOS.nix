@@ -8,7 +8,7 @@
   boot.loader.systemd-boot.enable = true;
   boot.loader.efi.canTouchEfiVariables = true;
 
-  # As the installation's `mkfs.ext4 -L nixos` and `mkfs.vfat -n boot` name them.
+  # As the installation's `mkfs.ext4 -L nixos`, `mkfs.vfat -n boot` and `mkswap -L swap` name them.
   fileSystems."/" = {
     device = "/dev/disk/by-label/nixos";
     fsType = "ext4";
@@ -17,6 +17,16 @@
     device = "/dev/disk/by-label/boot";
     fsType = "vfat";
   };
+  # A machine without a partition of that name comes up without swap.
+  swapDevices = [
+    {
+      device = "/dev/disk/by-label/swap";
+      options = [
+        "nofail"
+        "x-systemd.device-timeout=10s"
+      ];
+    }
+  ];
 
   users.users.nixos = {
     isNormalUser = true;

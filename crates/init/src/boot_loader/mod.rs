@@ -1,4 +1,4 @@
-//! `<toplevel>/bin/switch-to-configuration boot` of the built-in channel: the boot menu, with an entry for each generation of the system profile.
+//! The boot loader of the built-in channel: the boot menu, with an entry for each generation of the system profile.
 //!
 //! What to install is in `<toplevel>/bootloader.json` (ARCHITECTURE.md), what the entries start is in each generation's `boot.json` (the Boot Specification,
 //! `org.nixos.bootspec.v1`). Kernels and initrds are copied under names made of their content, each file is written beside its place and renamed, entries come
@@ -15,34 +15,11 @@ mod systemd_boot;
 
 use std::path::Path;
 
-use crate::error::{InitError, Result};
+use crate::error::Result;
 use crate::log::Log;
 
 pub use document::{BootLoader, DOCUMENT, Kind};
 pub use generation::Generation;
-
-/// Runs `switch-to-configuration` with these arguments. `program` is how it was called: `<toplevel>/bin/switch-to-configuration`.
-///
-/// # Errors
-/// [`InitError::Switch`] for another action than `boot`; those of [`install`].
-pub fn switch(program: &Path, action: Option<&str>, log: &Log) -> Result<usize> {
-    if action != Some("boot") {
-        return Err(InitError::Switch {
-            action: action.unwrap_or_default().to_owned(),
-        });
-    }
-    let toplevel = program
-        .parent()
-        .and_then(Path::parent)
-        .filter(|toplevel| toplevel.join(DOCUMENT).exists())
-        .ok_or_else(|| InitError::Missing {
-            what: "the system's boot loader settings",
-            path: program.with_file_name("../bootloader.json"),
-            hint: "call it as /nix/var/nix/profiles/system/bin/switch-to-configuration",
-        })?;
-    install(Path::new("/"), toplevel, log)?;
-    Ok(0)
-}
 
 /// Installs the boot loader of a toplevel. `root` is where the host's `/` is.
 ///

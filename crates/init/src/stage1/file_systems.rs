@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::mount::MountFlags;
 
 use super::search::Wanted;
-use super::{Boot, NEW_ROOT};
+use super::{Boot, NEW_ROOT, check};
 use crate::cmdline::BootRequest;
 use crate::config::FileSystem;
 use crate::device::DeviceName;
@@ -58,6 +58,10 @@ impl Boot {
                 let Some(node) = self.wait_for_device(&name, &wanted)? else {
                     return Err(absent(file_system));
                 };
+                if file_system.check {
+                    let fs_type = self.actual_type(&file_system.fs_type, &node);
+                    check::check(&fs_type, &node, self.request.check, &self.log)?;
+                }
                 node
             }
         };
@@ -190,6 +194,7 @@ mod tests {
             fs_type: "tmpfs".into(),
             options: vec!["mode=0755".into()],
             medium: false,
+            check: false,
         };
         let iso = FileSystem {
             mount_point: "/iso".into(),

@@ -4,9 +4,9 @@
 //! the file systems of `stage1.json` one after another under [`NEW_ROOT`], each waited for; then the change of roots. A step that fails is said on every
 //! console and tried again after somebody looked into it.
 //!
-//! Not supported: checking file systems before mounting them (journals are replayed by the kernel; the root is writable when systemd starts, so it is not checked
-//! then either), LUKS, LVM, RAID, ZFS, network roots, resuming from swap.
+//! Not supported: LUKS, LVM, RAID, ZFS, network roots, resuming from swap.
 
+pub mod check;
 mod copy_to_ram;
 mod file_systems;
 mod find_iso;

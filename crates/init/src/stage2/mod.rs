@@ -3,8 +3,7 @@
 //! ARCHITECTURE.md, "A system on the built-in channel", the five steps. All of it can be done again at any time. Only `/usr` and `/etc` must succeed; what
 //! else fails is said, and the boot goes on, for a machine that comes up without one wrapper is worth more than one that does not.
 //!
-//! Not supported: removing files from the writable layer of `/etc` that an earlier generation wrote there; stopping and starting units (that is
-//! `switch-to-configuration`'s part).
+//! Not supported: removing files from the writable layer of `/etc` that an earlier generation wrote there. Stopping and starting units is [`crate::switch`]'s part.
 
 mod account_step;
 mod activation;

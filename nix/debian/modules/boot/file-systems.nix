@@ -143,6 +143,9 @@ let
 
   needed = fs: fs.neededForBoot || lib.elem fs.mountPoint earlyMountPoints;
 
+  # What stage 1 checks before it mounts it.
+  isChecked = fs: !fs.noCheck && lib.elem fs.fsType [ "auto" "ext2" "ext3" "ext4" ];
+
   fstabEscape = lib.replaceStrings [ " " "\t" ] [ "\\040" "\\011" ];
 
   fstabLine =
@@ -264,6 +267,12 @@ in
       ) (lib.filter (swap: swap.size != null) config.swapDevices)
     );
 
+    # Stage 2 binds it read-only over itself, and nothing runs without it: it stays until the machine is off.
+    systemd.units."nix-store.mount" = {
+      overrideStrategy = "asDropin";
+      unitConfig.DefaultDependencies = false;
+    };
+
     boot.initrd.supportedFilesystems = lib.listToAttrs (
       map (fs: lib.nameValuePair fs.fsType (lib.mkDefault true)) (
         lib.filter (fs: fs.fsType != "auto" && fs.fsType != "none") (lib.filter needed ordered)
@@ -278,6 +287,7 @@ in
     system.build.stage1FileSystems = map (fs: {
       inherit (fs) mountPoint fsType options;
       device = if fs.device == null then fs.fsType else fs.device;
+      check = isChecked fs;
     }) (lib.filter needed ordered);
   };
 }

@@ -26,6 +26,8 @@ let
     lib.attrNames (lib.filterAttrs (_: enabled: enabled) cfg.supportedFilesystems)
   );
 
+  isChecked = lib.any (fs: fs.check or false) config.system.build.stage1FileSystems;
+
   busybox = "${pkgs.debian.raws.busybox-static}/usr/bin/busybox";
 in
 {
@@ -55,7 +57,11 @@ in
             source = busybox;
             target = "/bin/busybox";
           }
-        ];
+        ]
+        ++ lib.optional isChecked {
+          source = "${pkgs.debian.raws.e2fsck-static}/usr/sbin/e2fsck.static";
+          target = "/bin/e2fsck";
+        };
         prepend = map toString config.system.build.microcode ++ cfg.prepend;
       };
     };

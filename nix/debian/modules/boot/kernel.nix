@@ -265,6 +265,8 @@ in
     };
 
     systemd.services = {
+      systemd-sysctl.restartTriggers = [ config.environment.etc."sysctl.d/60-flk.conf".source ];
+      systemd-modules-load.restartTriggers = [ config.environment.etc."modules-load.d/flk.conf".source ];
       bluetooth = lib.mkIf config.hardware.bluetooth.enable { wantedBy = [ "bluetooth.target" ]; };
       cpufreq = lib.mkIf (config.powerManagement.cpuFreqGovernor != null) {
         description = "CPU frequency governor";

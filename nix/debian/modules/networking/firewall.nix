@@ -93,6 +93,7 @@ in
     environment.systemPackages = [ pkgs.nftables ];
     environment.etc."nftables.conf".text = import ./nftables.nix { inherit lib; } cfg;
     systemd.services.nftables = {
+      reloadTriggers = [ config.environment.etc."nftables.conf".source ];
       overrideStrategy = "asDropin";
       wantedBy = [ "sysinit.target" ];
     };

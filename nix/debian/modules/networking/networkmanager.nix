@@ -53,6 +53,7 @@ in
     environment.etc."NetworkManager/conf.d/flk.conf".text = "[main]\ndns=${cfg.dns}\n[device]\nwifi.backend=${cfg.wifi.backend}\n";
 
     systemd.services.NetworkManager = {
+      restartTriggers = [ config.environment.etc."NetworkManager/conf.d/flk.conf".source ];
       wantedBy = [ "multi-user.target" ];
       aliases = [ "dbus-org.freedesktop.NetworkManager.service" ];
     };

@@ -126,7 +126,10 @@ in
     (lib.mkIf cfg.iwd.enable {
       environment.systemPackages = [ pkgs.iwd ];
       environment.etc."iwd/main.conf".text = lib.generators.toINI { } cfg.iwd.settings;
-      systemd.services.iwd.wantedBy = [ "multi-user.target" ];
+      systemd.services.iwd = {
+        restartTriggers = [ config.environment.etc."iwd/main.conf".source ];
+        wantedBy = [ "multi-user.target" ];
+      };
     })
   ];
 }

@@ -155,7 +155,13 @@ in
         overrideStrategy = "asDropin";
         serviceConfig.ExecStart = agetty "--keep-baud 115200,57600,38400,9600 - $TERM";
       };
-      dbus.overrideStrategy = "asDropin";
+      # Whoever is logged in is so through the bus.
+      dbus = {
+        overrideStrategy = "asDropin";
+        reloadIfChanged = true;
+      };
+      systemd-journald.restartTriggers = [ config.environment.etc."systemd/journald.conf.d/flk.conf".source ];
+      systemd-udevd.reloadTriggers = [ config.services.udev.extraRules ];
       qemu-guest-agent = lib.mkIf config.services.qemuGuest.enable {
         overrideStrategy = "asDropin";
         wantedBy = [ "multi-user.target" ];

@@ -231,6 +231,8 @@ in
     };
     systemd.services.nix-daemon = {
       description = "Nix daemon";
+      restartTriggers = [ config.environment.etc."nix/nix.conf".source ];
+      stopIfChanged = false;
       unitConfig.RequiresMountsFor = "/nix/store";
       environment.NIX_SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";
       serviceConfig = {

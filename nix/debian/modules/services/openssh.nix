@@ -348,6 +348,8 @@ in
       # Debian's ssh.service under NixOS's name.
       systemd.services.sshd = {
         description = "SSH daemon";
+        # Nobody is to find the door shut in the middle of a switch.
+        stopIfChanged = false;
         wantedBy = lib.mkIf (!cfg.startWhenNeeded) [ "multi-user.target" ];
         after = [ "network.target" ];
         preStart = lib.concatMapStrings (key: ''

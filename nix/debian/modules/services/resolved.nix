@@ -88,6 +88,7 @@ in
     (lib.mkIf cfg.enable {
       environment.systemPackages = [ pkgs.systemd-resolved ];
       systemd.services.systemd-resolved = {
+        restartTriggers = [ config.environment.etc."systemd/resolved.conf.d/flk.conf".source ];
         wantedBy = [ "sysinit.target" ];
         aliases = [ "dbus-org.freedesktop.resolve1.service" ];
       };
@@ -102,6 +103,7 @@ in
     (lib.mkIf config.services.timesyncd.enable {
       environment.systemPackages = [ pkgs.systemd-timesyncd ];
       systemd.services.systemd-timesyncd = {
+        restartTriggers = lib.optionals (config.services.timesyncd.servers != null) config.services.timesyncd.servers;
         wantedBy = [ "sysinit.target" ];
         aliases = [ "dbus-org.freedesktop.timesync1.service" ];
       };

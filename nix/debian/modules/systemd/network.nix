@@ -241,6 +241,11 @@ in
 
   config = lib.mkIf cfg.enable {
     systemd.services.systemd-networkd = {
+      restartTriggers = [
+        (builtins.toJSON (files "netdev" renderNetdev cfg.netdevs))
+        config.environment.etc."systemd/networkd.conf.d/flk.conf".source
+      ];
+      reloadTriggers = [ (builtins.toJSON (files "network" renderNetwork cfg.networks)) ];
       wantedBy = [ "multi-user.target" ];
       aliases = [ "dbus-org.freedesktop.network1.service" ];
     };

@@ -218,6 +218,11 @@ rec {
           default = true;
           description = "Whether a switch stops it first when it changed.";
         };
+        notSocketActivated = lib.mkOption {
+          type = lib.types.bool;
+          default = false;
+          description = "Whether a switch that stopped it starts it again though it has a socket.";
+        };
         startAt = lib.mkOption {
           type = lib.types.either lib.types.str (lib.types.listOf lib.types.str);
           default = [ ];
@@ -332,7 +337,8 @@ rec {
         unit.serviceConfig
         // lib.optionalAttrs (!unit.restartIfChanged) { X-RestartIfChanged = false; }
         // lib.optionalAttrs unit.reloadIfChanged { X-ReloadIfChanged = true; }
-        // lib.optionalAttrs (!unit.stopIfChanged) { X-StopIfChanged = false; };
+        // lib.optionalAttrs (!unit.stopIfChanged) { X-StopIfChanged = false; }
+        // lib.optionalAttrs unit.notSocketActivated { X-NotSocketActivated = true; };
       body = text.environment unit.environment + text.attributes settings;
     in
     render {

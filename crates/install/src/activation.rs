@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use crate::execute::sync;
 use crate::{Error, Result};
 
 /// How often it is asked whether it has ended, while it says nothing.
@@ -39,13 +40,20 @@ impl fmt::Display for Action {
 
 /// Runs it to its end; `on_line` sees each line that it prints. It is in a process group of its own, so that Ctrl-C does not cut it off.
 ///
+/// Where it changes what is booted, the store and the profile are on disk first: Nix syncs neither.
+///
 /// # Errors
-/// [`Error::Io`] when it cannot be run; how it ended is the result.
+/// [`Error::Io`] when it cannot be run, or the disk does not take what it was given; how it ended is the result.
 pub fn activate(
     toplevel: &Path,
     action: Action,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<ExitStatus> {
+    if matches!(action, Action::Switch | Action::Boot) {
+        for folder in ["/nix/store", "/nix/var/nix/profiles"] {
+            sync(Path::new(folder))?;
+        }
+    }
     let program = toplevel.join("bin/switch-to-configuration");
     let failed = || Error::io("run", &program);
     let (output, input) = io::pipe().map_err(failed())?;

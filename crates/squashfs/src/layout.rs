@@ -47,7 +47,7 @@ pub(crate) fn write_tables<W: Write>(
         numbering: &numbering,
         inodes: MetadataWriter::new(out, image.compressor()?),
         listings: MetadataWriter::new(&mut directories, image.compressor()?),
-        references: vec![None; tree.len()],
+        references: vec![UNWRITTEN; tree.len()],
         ids: Ids::default(),
         xattrs: XattrTable::default(),
     };
@@ -80,7 +80,7 @@ pub(crate) fn write_tables<W: Write>(
     if image.exportable {
         let mut entries = vec![0; numbering.count as usize * 8];
         for (reference, number) in references.iter().zip(&numbering.numbers) {
-            if let (Some(reference), Some(at)) = (reference, number.checked_sub(1)) {
+            if let Some(at) = number.checked_sub(1) {
                 let at = at as usize * 8;
                 entries[at..at + 8].copy_from_slice(&reference.0.to_le_bytes());
             }
@@ -207,13 +207,16 @@ impl Ids {
     }
 }
 
+/// An inode that is not written yet. No reference is that large.
+const UNWRITTEN: InodeRef = InodeRef(u64::MAX);
+
 struct Tables<'a, 'o, W> {
     tree: &'a Tree<ContentId>,
     image: &'a Image<'a>,
     numbering: &'a Numbering,
     inodes: MetadataWriter<'o, W>,
     listings: MetadataWriter<'o, Vec<u8>>,
-    references: Vec<Option<InodeRef>>,
+    references: Vec<InodeRef>,
     ids: Ids,
     xattrs: XattrTable<'a>,
 }
@@ -225,7 +228,7 @@ impl<'a, W: Write> Tables<'a, '_, W> {
         for directory in self.numbering.directories.iter().rev() {
             for (_, id) in self.tree.entries(*directory) {
                 let is_directory = matches!(self.tree.node(id).kind, Kind::Directory(_));
-                if !is_directory && self.references[id.index()].is_none() {
+                if !is_directory && self.references[id.index()] == UNWRITTEN {
                     self.write_leaf(id)?;
                 }
             }
@@ -317,10 +320,9 @@ impl<'a, W: Write> Tables<'a, '_, W> {
         let mut listing = Listing::new(&mut self.listings);
         for (name, entry) in self.tree.entries(id) {
             // Entries were written before: the order of `directories` is that of leaves first.
-            let reference = self.references[entry.index()].unwrap_or(InodeRef(0));
             listing.push(listing::Entry {
                 name,
-                reference,
+                reference: self.references[entry.index()],
                 number: self.numbering.numbers[entry.index()],
                 basic_type: basic_type(&self.tree.node(entry).kind),
             })?;
@@ -359,7 +361,7 @@ impl<'a, W: Write> Tables<'a, '_, W> {
         body.put(&header, &mut bytes);
         bytes.extend_from_slice(after);
         self.inodes.write(&bytes)?;
-        self.references[id.index()] = Some(reference);
+        self.references[id.index()] = reference;
         Ok(reference)
     }
 

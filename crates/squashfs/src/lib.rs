@@ -4,6 +4,27 @@
 //! and takes nothing from clock, environment or chance. An image is written in two steps: content in [runs](Run), as it comes, then the tables, from a
 //! [`Tree`].
 //!
+//! ```
+//! use flk_squashfs::{Attributes, Codec, Image, Kind, Node, Options, Tree, write};
+//! use std::io::{Cursor, Read};
+//!
+//! let attributes = Attributes { permissions: 0o755, mtime: 1, ..Attributes::default() };
+//! let mut tree = Tree::new(attributes.clone());
+//! let kind = Kind::File(b"hello".to_vec());
+//! tree.insert(Tree::<Vec<u8>>::ROOT, b"greeting", Node { attributes, kind })?;
+//! let mut out = Cursor::new(Vec::new());
+//! write(tree, Options::new(Codec::Zstd(3)), &mut out)?;
+//!
+//! let image = Image::open(out.into_inner())?;
+//! let tree = image.tree(1000)?;
+//! let greeting = tree.find([&b"greeting"[..]]).unwrap();
+//! let Kind::File(file) = &tree.node(greeting).kind else { unreachable!() };
+//! let mut content = String::new();
+//! image.open_file(file).read_to_string(&mut content).unwrap();
+//! assert_eq!(content, "hello");
+//! # Ok::<(), flk_squashfs::Error>(())
+//! ```
+//!
 //! Not supported: versions before 4.0, LZO and LZMA, changing an image.
 
 mod codec;

@@ -42,10 +42,7 @@ fn unsquashfs_extracts_what_was_packed() {
             packed.len()
         );
         let out = scratch.path().join("out");
-        run(Command::new("unsquashfs")
-            .args(["-no-progress", "-strict-errors", "-d"])
-            .arg(&out)
-            .arg(&image));
+        run_unsquashfs(&image, &out);
         let mut extracted = tree_of(&out);
         if !is_root() {
             extracted = as_root(extracted);
@@ -296,4 +293,69 @@ fn what_mksquashfs_packs_is_read() {
         .err()
         .unwrap();
     assert!(error.to_string().contains("lzo"), "{error}");
+}
+
+/// Content that lies beyond 4 GiB of the image; what is before it is a hole in the image's file.
+#[test]
+fn content_beyond_4_gib_is_found() {
+    use std::io::{Seek, SeekFrom, Write};
+    let content = noise(5, 4096);
+    let run = flk_squashfs::Run {
+        length: 5 << 30,
+        contents: vec![flk_squashfs::Content {
+            size: 4096,
+            start: (5 << 30) - 4096,
+            blocks: vec![flk_squashfs::BlockWord(4096 | 1 << 24)],
+            tail: None,
+        }],
+        fragments: Vec::new(),
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("image");
+    let out = std::fs::File::create(&path).unwrap();
+    let mut writer = flk_squashfs::Writer::new(out, options(Codec::Lz4, 4096)).unwrap();
+    let far = writer
+        .append(run, |out| {
+            out.seek(SeekFrom::Current((5 << 30) - 4096))?;
+            out.write_all(&content)
+        })
+        .unwrap();
+    writer.begin_run().unwrap();
+    let small = writer.pack(&b"a fragment beyond 4 GiB".to_vec()).unwrap();
+    let mut tree = Tree::new(folder().attributes);
+    let attributes = file(b"").attributes;
+    for (name, id) in [(&b"far"[..], far.content(0)), (b"small", small)] {
+        let node = flk_squashfs::Node {
+            attributes: attributes.clone(),
+            kind: Kind::File(id),
+        };
+        tree.insert(Tree::<flk_squashfs::ContentId>::ROOT, name, node)
+            .unwrap();
+    }
+    let (mut out, superblock) = writer.finish(&tree).unwrap();
+    out.rewind().unwrap();
+    out.write_all(&superblock.to_bytes()).unwrap();
+
+    let mut expected = Tree::new(folder().attributes);
+    expected
+        .insert(ROOT, b"far", file(content.clone()))
+        .unwrap();
+    let small = file(b"a fragment beyond 4 GiB");
+    expected.insert(ROOT, b"small", small).unwrap();
+    let image = Image::open(std::fs::File::open(&path).unwrap()).unwrap();
+    image.verify().unwrap();
+    assert_same(&expected, &unpack(&image));
+    if has("unsquashfs") {
+        let out = scratch.path().join("out");
+        run_unsquashfs(&path, &out);
+        assert_eq!(std::fs::read(out.join("far")).unwrap(), content);
+    }
+    mounted(&path, |folder| assert_same(&expected, &tree_of(folder)));
+}
+
+fn run_unsquashfs(image: &Path, out: &Path) {
+    run(Command::new("unsquashfs")
+        .args(["-no-progress", "-strict-errors", "-d"])
+        .arg(out)
+        .arg(image));
 }

@@ -1,6 +1,6 @@
 //! Packing one file into the open run: holes, blocks, fragment, and whether an equal one is there already.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read, Write};
 
 use blake3::{Hash, Hasher};
@@ -14,8 +14,8 @@ use crate::tree::Source;
 /// The run that is being packed.
 pub(super) struct OpenRun {
     id: RunId,
-    /// Contents by digest. Digests are of content alone: equal ones have one length.
-    digests: HashMap<Hash, u32>,
+    /// Contents by digest. Not a hash table: of a million files, that would take half as much memory again, and twice as much while it grows.
+    digests: BTreeMap<[u8; 32], u32>,
     /// Lengths that there are; a large file is read twice only if its length is one of them.
     lengths: HashSet<u64>,
     /// The fragment that is being filled.
@@ -26,7 +26,7 @@ impl OpenRun {
     pub(super) fn new(id: RunId) -> OpenRun {
         OpenRun {
             id,
-            digests: HashMap::new(),
+            digests: BTreeMap::new(),
             lengths: HashSet::new(),
             fragment: Vec::new(),
         }
@@ -80,7 +80,7 @@ impl<W: Write> Writer<'_, W> {
             } else {
                 None
             };
-            if let Some(known) = digest.and_then(|digest| run.digests.get(&digest)) {
+            if let Some(known) = digest.and_then(|digest| run.digests.get(digest.as_bytes())) {
                 self.pipeline.give_back_buffer(first);
                 return Ok(*known);
             }
@@ -113,7 +113,7 @@ impl<W: Write> Writer<'_, W> {
             input.block(&mut buffer, block_size)?;
         }
         if let Some(digest) = input.digest() {
-            run.digests.insert(digest, index);
+            run.digests.insert(*digest.as_bytes(), index);
             run.lengths.insert(size);
         }
         Ok(index)

@@ -16,7 +16,6 @@ use crate::workplace::Workplace;
 use crate::{Error, Result, boot_loader, host_key, nix_store};
 
 const STORE: &str = "/nix/store";
-const DATABASE: &str = "/nix/var/nix/db";
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +119,6 @@ pub fn prepare(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Prepare
     if !tasks.is_empty() {
         tell(Phase::Register, 0, 0);
         nix_store::register(root, &plan.closure)?;
-        sync(&inside(root, Path::new(DATABASE)))?;
     }
     Ok(Prepared {
         plan,
@@ -155,7 +153,7 @@ pub fn finish(
     if plan.is_partial {
         tell(Phase::Sync, 0, 0);
         sync(&inside(root, Path::new(STORE)))?;
-        sync(&inside(root, Path::new(DATABASE)))?;
+        sync(&inside(root, Path::new(nix_store::DATABASE)))?;
     }
 
     let fingerprint = host_key::settle(root, &plan.system, &plan.host)?;
@@ -238,7 +236,7 @@ fn mark_as_nixos(root: &Path) -> Result<()> {
 }
 
 /// Returns when everything on the file system of this path is on disk.
-fn sync(path: &Path) -> Result<()> {
+pub(crate) fn sync(path: &Path) -> Result<()> {
     let folder = File::open(path).map_err(Error::io("open", path))?;
     rustix::fs::syncfs(&folder).map_err(Error::errno("sync", path))
 }

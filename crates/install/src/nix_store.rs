@@ -9,17 +9,25 @@ use std::process::{Command, Output, Stdio};
 
 use flk_nix::{Closure, PathInfo};
 
+use crate::execute::sync;
+use crate::patch::remove;
 use crate::root::inside;
 use crate::{Error, Result};
 
 const PROGRAM: &str = "nix-store";
+/// Where Nix's database is.
+pub(crate) const DATABASE: &str = "/nix/var/nix/db";
+const DATABASE_FILE: &str = "db.sqlite";
+/// Where it is until it has everything, on the same file system.
+const FIRST_STATE: &str = "/nix/var/flk-first";
 
 /// The paths that the target's database knows.
 ///
 /// # Errors
 /// [`Error::Program`], [`Error::Io`].
 pub(crate) fn valid<'a>(root: &Path, closure: &'a Closure) -> Result<Vec<&'a PathInfo>> {
-    if fs::symlink_metadata(inside(root, Path::new("/nix/var/nix/db/db.sqlite"))).is_err() {
+    let database = inside(root, Path::new(DATABASE));
+    if fs::symlink_metadata(database.join(DATABASE_FILE)).is_err() {
         return Ok(Vec::new());
     }
     let mut command = nix_store(root);
@@ -35,14 +43,36 @@ pub(crate) fn valid<'a>(root: &Path, closure: &'a Closure) -> Result<Vec<&'a Pat
         .collect())
 }
 
-/// Makes all paths valid, in one transaction. They must be on disk by now.
+/// Makes all paths valid, in one transaction. They must be on disk by now; the database is, afterwards.
 ///
 /// # Errors
 /// [`Error::Program`], [`Error::Io`].
 pub(crate) fn register(root: &Path, closure: &Closure) -> Result<()> {
-    let mut command = nix_store(root);
-    command.arg("--load-db");
-    run(command, flk_image::registration(closure).as_bytes()).map(drop)
+    let database = inside(root, Path::new(DATABASE));
+    if fs::symlink_metadata(database.join(DATABASE_FILE)).is_err() {
+        return register_first(root, &database, closure);
+    }
+    load(nix_store(root), closure)?;
+    sync(&database)
+}
+
+/// Nix would make a new database in steps: cut off between them, it is one that no Nix opens any more. So Nix makes it beside its place, and it goes there
+/// when it is on disk.
+fn register_first(root: &Path, database: &Path, closure: &Closure) -> Result<()> {
+    let state = inside(root, Path::new(FIRST_STATE));
+    remove(&state)?;
+    let store = format!("local?root={}&state={}", encode(root), encode(&state));
+    load(nix_store_at(&store), closure)?;
+    sync(&state)?;
+    remove(database)?;
+    fs::rename(state.join("db"), database).map_err(Error::io("put into place", database))?;
+    remove(&state)?;
+    sync(database)
+}
+
+fn load(mut nix_store: Command, closure: &Closure) -> Result<()> {
+    nix_store.arg("--load-db");
+    run(nix_store, flk_image::registration(closure).as_bytes()).map(drop)
 }
 
 /// Removes those of the paths to which nothing else refers.
@@ -63,9 +93,13 @@ pub(crate) fn delete(root: &Path, paths: &[String]) -> Result<()> {
 }
 
 fn nix_store(root: &Path) -> Command {
+    nix_store_at(&format!("local?root={}", encode(root)))
+}
+
+fn nix_store_at(store: &str) -> Command {
     let mut command = Command::new(PROGRAM);
     command
-        .args(["--store", &format!("local?root={}", encode(root))])
+        .args(["--store", store])
         .env_remove("NIX_REMOTE")
         .env_remove("NIX_STORE_DIR")
         .env_remove("NIX_STATE_DIR");

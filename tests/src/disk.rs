@@ -83,7 +83,8 @@ impl Partitions {
             .arg(&path))?
         .success()?;
         run(Command::new("mkfs.vfat")
-            .args(["-n", "boot", "--offset"])
+            // FAT32, whose clusters are small on a partition of this size.
+            .args(["-F", "32", "-s", "1", "-n", "boot", "--offset"])
             .arg((Self::BOOT_AT / 512).to_string())
             .arg(&path)
             .arg((Self::BOOT_LENGTH / 1024).to_string()))?

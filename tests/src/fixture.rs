@@ -22,6 +22,42 @@ const HOST_FILE: &str = r#"{ ... }:
 }
 "#;
 
+/// Further hosts of the same repository, by their names; only the first host's image is made at once.
+const OTHER_HOSTS: [(&str, &str); 2] = [
+    // Boots by BIOS, and gives its operator no rights without a password.
+    (
+        "Grub",
+        r#"{ lib, ... }:
+{
+  imports = [ ./default.nix ../profiles/ssh.nix ];
+  boot.loader.grub.enable = true;
+  boot.loader.grub.device = "/dev/vda";
+  fileSystems."/" = {
+    device = "/dev/disk/by-label/nixos";
+    fsType = "ext4";
+  };
+  swapDevices = [ { device = "/dev/disk/by-label/swap"; } ];
+  security.sudo.wheelNeedsPassword = lib.mkForce true;
+  users.users.nixos = {
+    isNormalUser = true;
+    extraGroups = [ "wheel" ];
+    openssh.authorizedKeys.keys = [ "@LISTED@" ];
+  };
+}
+"#,
+    ),
+    // Has packages that are on no other host's image.
+    (
+        "Other",
+        r#"{ pkgs, ... }:
+{
+  imports = [ ./NixOS.nix ];
+  environment.systemPackages = [ pkgs.sl pkgs.cowsay ];
+}
+"#,
+    ),
+];
+
 /// An ssh key pair.
 #[derive(Debug, Clone)]
 pub struct KeyPair {
@@ -161,6 +197,44 @@ impl Fixture {
         Ssh::new(link, &self.operator.private, &self.known_hosts)
     }
 
+    /// The image of another host of the repository, built if it is not there yet.
+    ///
+    /// # Errors
+    /// When flk fails; with everything that it said.
+    pub fn image_of(&self, host: &str) -> Result<PathBuf, BenchError> {
+        let iso = self.iso.with_file_name(format!("{host}.iso"));
+        if !iso.exists() {
+            self.flk.run(&self.repository, &["iso", host])?.success()?;
+        }
+        Ok(iso)
+    }
+
+    /// The closure of the system that an image installs, sorted, by the operator's own store, after the system itself.
+    ///
+    /// # Errors
+    /// When the image does not say, or Nix does not know it.
+    pub fn closure_on(iso: &Path) -> Result<(String, Vec<String>), BenchError> {
+        let build = file_on_iso(iso, "/flk/build.json")?;
+        let document: Option<serde_json::Value> = serde_json::from_str(&build).ok();
+        let toplevel = document
+            .as_ref()
+            .and_then(|document| document["hostToplevel"].as_str())
+            .ok_or_else(|| BenchError::Understand {
+                what: "build.json".into(),
+                text: build.clone(),
+            })?;
+        let mut query = Command::new("nix-store");
+        query.args(["--query", "--requisites", toplevel]);
+        let mut closure: Vec<String> = run(&mut query)?
+            .success()?
+            .stdout
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        closure.sort();
+        Ok((toplevel.to_owned(), closure))
+    }
+
     /// All files of the image in a folder, as xorriso reads them; kept beside the repository.
     ///
     /// # Errors
@@ -229,6 +303,10 @@ impl Fixture {
         let original = self.repository.join("hosts/template.nix");
         fs::rename(&host, &original).map_err(BenchError::file(&host))?;
         write(&host, &HOST_FILE.replace("@LISTED@", &self.listed.line()?))?;
+        for (name, text) in OTHER_HOSTS {
+            let file = self.repository.join(format!("hosts/{name}.nix"));
+            write(&file, &text.replace("@LISTED@", &self.listed.line()?))?;
+        }
         write(
             &self.repository.join("keys/filed.pub"),
             &format!("{}\n", self.filed.line()?),

@@ -11,9 +11,13 @@ use crate::{
     command::{Output, mortal, run},
     until,
 };
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
     cell::Cell,
+    fs::File,
     io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -145,6 +149,23 @@ impl Link {
         self.run("ip", &["link", "set", &name, "master", INTERFACE, "up"])?
             .success()?;
         Ok(name)
+    }
+
+    /// A socket that listens on this link, at an address that the operator has there.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn listen(&self, address: SocketAddr) -> Result<TcpListener, BenchError> {
+        let network = format!("/proc/{}/ns/net", self.keeper.id());
+        let network = File::open(&network).map_err(BenchError::file(network))?;
+        // A socket stays in the network in which it was made; the thread that went there is not needed any more.
+        let made = std::thread::spawn(move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            TcpListener::bind(address)
+        });
+        made.join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            .map_err(BenchError::file("a socket on the link"))
     }
 
     /// Cuts a machine's tap off the bridge, or joins it again.

@@ -7,7 +7,7 @@
 //!
 //! Not supported: boot loaders (FAT is not in every operator's kernel), systemd, udev.
 
-use crate::{BenchError, binary, command::Output, run, until};
+use crate::{BenchError, command::Output, run, until};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// `$1`: an empty folder, `$2`: the medium's files, `$3`: its store image, `$4`: flk.
+/// `$1`: an empty folder, `$2`: the medium's files, `$3`: its store image, which has flk too.
 const SETUP: &str = r#"
 mount -t tmpfs -o mode=0755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -35,7 +35,7 @@ for place in dev proc sys; do mount --rbind "/$place" "$place"; done
 mount -t tmpfs -o mode=0755 tmpfs dev/disk
 mkdir dev/disk/by-label
 mount -t tmpfs -o mode=0755 tmpfs run
-cp "$4" usr/local/bin/flk
+for flk in nix/.ro-store/*-source/bin/flk; do ln -s "/nix/store/${flk#nix/.ro-store/}" usr/local/bin/flk; done
 ip link set lo up
 chroot . nix-store --load-db <nix/.ro-store/nix-path-registration
 echo ready
@@ -77,7 +77,6 @@ impl LiveRoot {
             .args(["sh", "-euc", SETUP, "live"])
             .arg(files.path())
             .args([medium, store])
-            .arg(binary("flk"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -179,6 +178,16 @@ impl LiveRoot {
                 }
             },
         )
+    }
+
+    /// Sends everything that runs there a signal, by its name.
+    ///
+    /// # Errors
+    /// When `kill` does.
+    pub fn signal_all(&self, signal: &str) -> Result<(), BenchError> {
+        let mut command = Command::new("kill");
+        command.arg(format!("-{signal}")).args(self.running());
+        run(&mut command)?.success().map(drop)
     }
 
     /// The processes in this root's network, its keeper and zombies aside.

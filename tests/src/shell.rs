@@ -16,15 +16,40 @@ impl Machine {
         self.console().wait_for("a live system by flk", BOOT)
     }
 
+    /// Types a command that starts another shell, and waits until that one takes commands.
+    ///
+    /// # Errors
+    /// As [`Machine::step`].
+    pub fn enter(&mut self, shell: &str) -> Result<(), BenchError> {
+        self.keyboard().type_text(&format!("{shell}\n"))?;
+        self.step("true").map(drop)
+    }
+
     /// Types a command line, waits until it has succeeded, and gives what the console showed of it.
     ///
     /// # Errors
     /// [`BenchError::Command`] when it fails, [`BenchError::TimedOut`] when it does not end.
     pub fn step(&mut self, script: &str) -> Result<String, BenchError> {
+        self.dialogue(script, &[])
+    }
+
+    /// Like [`Machine::step`], with an answer for each question that the command asks, in their order.
+    ///
+    /// # Errors
+    /// As [`Machine::step`].
+    pub fn dialogue(
+        &mut self,
+        script: &str,
+        answers: &[(&str, &str)],
+    ) -> Result<String, BenchError> {
         let mark = self.console().mark();
         // The shell makes the marks, so they are not in what the console echoes.
         self.keyboard()
             .type_text(&format!("{{ {script}; }}; echo step-$((0))-$?-$((1))end\n"))?;
+        for (question, answer) in answers {
+            self.console().wait_after(mark, question, STEP)?;
+            self.keyboard().type_text(&format!("{answer}\n"))?;
+        }
         self.console().wait_after(mark, "-1end", STEP)?;
         let text = self.console().text();
         let said = text.get(mark..).unwrap_or_default().to_owned();

@@ -3,7 +3,7 @@
 use crate::{BenchError, Link, Machine, command::Output, run};
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -73,6 +73,60 @@ impl<'l> Ssh<'l> {
     /// [`BenchError::Command`] when the login or the script fails.
     pub fn read(&self, target: &str, script: &str) -> Result<String, BenchError> {
         Ok(self.run(target, script)?.success()?.stdout)
+    }
+
+    /// Sends a folder's files, but for flk's results, to `place` on `target`.
+    ///
+    /// # Errors
+    /// [`BenchError::Command`] when the login or `tar` fails.
+    pub fn send(&self, folder: &Path, target: &str, place: &str) -> Result<(), BenchError> {
+        let start = |source| BenchError::Start {
+            program: "tar".into(),
+            source,
+        };
+        let mut pack = Command::new("tar")
+            .args(["--exclude=./result", "--create", "--directory"])
+            .arg(folder)
+            .arg(".")
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(start)?;
+        let files = pack.stdout.take().map_or_else(Stdio::null, Stdio::from);
+        let mut unpack = self.command(target);
+        unpack.arg(format!(
+            "mkdir -p {place} && tar --extract --directory {place}"
+        ));
+        let output = unpack.stdin(files).output().map_err(start)?;
+        let packed = pack.wait().map_err(start)?;
+        if output.status.success() && packed.success() {
+            return Ok(());
+        }
+        Err(BenchError::Command {
+            command: format!("tar … | ssh {target} tar …"),
+            status: output.status.to_string(),
+            output: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// Restarts a machine by `systemctl reboot`, and waits until it lets `nixos` in again.
+    ///
+    /// # Errors
+    /// [`BenchError::TimedOut`] with ssh's last words and the console's tail.
+    pub fn restart(
+        &self,
+        machine: &mut Machine,
+        target: &str,
+        limit: Duration,
+    ) -> Result<(), BenchError> {
+        const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
+        let before = self.read(target, BOOT)?;
+        // The connection may end before the command does.
+        self.run(target, "sudo -n systemctl reboot")?;
+        machine.wait_until("the next start", limit, || match self.run(target, BOOT) {
+            Ok(output) if output.code == Some(0) && output.stdout != before => Ok(()),
+            Ok(output) => Err(output.all()),
+            Err(e) => Err(e.to_string()),
+        })
     }
 
     /// Waits until `machine` lets `nixos` in at its EUI-64 address, and gives that target for further commands.

@@ -115,7 +115,16 @@ impl WriteLog {
     /// # Errors
     /// When log or disk cannot be read or written.
     pub fn apply(&self, index: usize, disk: &File) -> Result<(), BenchError> {
-        let entry = self.entries[index];
+        self.apply_first(index, u64::MAX, disk)
+    }
+
+    /// Does to `disk` what the entry of this index did, up to so many bytes of it.
+    ///
+    /// # Errors
+    /// As [`WriteLog::apply`].
+    pub fn apply_first(&self, index: usize, bytes: u64, disk: &File) -> Result<(), BenchError> {
+        let mut entry = self.entries[index];
+        entry.length = entry.length.min(bytes);
         let mut buffer = vec![0; CHUNK.min(usize::try_from(entry.length).unwrap_or(CHUNK))];
         let mut done = 0;
         while done < entry.length {
@@ -191,6 +200,8 @@ mod tests {
             byte[0]
         };
         assert_eq!([1535, 1536, 2559, 2560].map(at), [0, 1, 1, 0]);
+        log.apply_first(3, 100, &disk).unwrap();
+        assert_eq!([1535, 1536, 1636].map(at), [0, 2, 1]);
         log.apply(3, &disk).unwrap();
         assert_eq!([1536, 2047, 2048].map(at), [2, 2, 1]);
     }

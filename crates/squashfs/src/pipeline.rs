@@ -54,7 +54,7 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// An empty buffer.
+    /// A buffer, with something old in it: emptying it would have it filled with zeros once more.
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
         self.spare.pop().unwrap_or_default()
     }
@@ -92,15 +92,11 @@ impl Pipeline {
 
     /// Gives a result's buffers back.
     pub(crate) fn give_back(&mut self, packed: Packed) {
-        for mut buffer in [packed.bytes, packed.spare] {
-            buffer.clear();
-            self.spare.push(buffer);
-        }
+        self.spare.extend([packed.bytes, packed.spare]);
     }
 
     /// As [`give_back`](Self::give_back), for a buffer that was not put in.
-    pub(crate) fn give_back_buffer(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
+    pub(crate) fn give_back_buffer(&mut self, buffer: Vec<u8>) {
         self.spare.push(buffer);
     }
 }

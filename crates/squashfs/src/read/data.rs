@@ -27,7 +27,7 @@ impl<R: ReadAt> Image<R> {
         }
     }
 
-    /// Reads and unpacks a block of `length` bytes into `out`.
+    /// Reads and unpacks a block into `out`, whatever is there.
     fn block(
         &self,
         at: u64,
@@ -108,9 +108,9 @@ pub struct FileReader<'i, R> {
 impl<R: ReadAt> FileReader<'_, R> {
     /// The next part, at most a block; `None` at the end.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>> {
-        self.chunk.clear();
         self.consumed = 0;
         if self.rest == 0 {
+            self.chunk.clear();
             return Ok(None);
         }
         let wanted = self.rest.min(self.image.superblock.block_size.into());
@@ -119,6 +119,7 @@ impl<R: ReadAt> FileReader<'_, R> {
             self.blocks_left -= 1;
             if word.is_hole() {
                 self.rest -= wanted;
+                self.chunk.clear();
                 return Ok(Some(Chunk::Hole(wanted)));
             }
             self.image
@@ -144,6 +145,7 @@ impl<R: ReadAt> FileReader<'_, R> {
                     table,
                     "a file's end lies outside its fragment",
                 ))?;
+            self.chunk.clear();
             self.chunk.extend_from_slice(part);
         }
         self.rest -= wanted;
@@ -166,12 +168,20 @@ impl<R: ReadAt> Read for FileReader<'_, R> {
             return Ok(0);
         }
         if self.hole == 0 && self.consumed == self.chunk.len() {
-            let hole = match self.next_chunk().map_err(io::Error::other)? {
-                None => return Ok(0),
-                Some(Chunk::Hole(length)) => length,
-                Some(Chunk::Data(_)) => 0,
-            };
-            self.hole = hole;
+            let next = self.next_chunk().map(|chunk| match chunk {
+                None => None,
+                Some(Chunk::Hole(length)) => Some(length),
+                Some(Chunk::Data(_)) => Some(0),
+            });
+            match next {
+                Ok(None) => return Ok(0),
+                Ok(Some(hole)) => self.hole = hole,
+                Err(error) => {
+                    // What the last block left must not be taken for more of the file.
+                    self.chunk.clear();
+                    return Err(io::Error::other(error));
+                }
+            }
         }
         if self.hole > 0 {
             let part = usize::try_from(self.hole)

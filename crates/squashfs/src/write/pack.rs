@@ -162,13 +162,14 @@ impl<W: Write> Writer<'_, W> {
             word: BlockWord::HOLE,
         });
         let bytes = std::mem::replace(fragment, self.pipeline.buffer());
+        fragment.clear();
         self.submit(run, Target::Fragment(index), bytes)
     }
 
     /// Has a block compressed, once there is room for one more.
     fn submit(&mut self, run: RunId, target: Target, bytes: Vec<u8>) -> Result<()> {
         // Enough that no thread waits while one block takes longer than those after it.
-        let most = self.options.threads.get() * 3 + 1;
+        let most = self.options.threads.get() * 4 + 4;
         self.drain(false)?;
         while self.pipeline.given() - self.first_waiting >= most as u64 {
             self.drain(true)?;
@@ -195,7 +196,6 @@ struct Input<'s> {
 impl Input<'_> {
     /// The next block, shorter only at the end. The end is looked for, so that a file that has grown is noticed.
     fn block(&mut self, buffer: &mut Vec<u8>, block_size: usize) -> Result<()> {
-        buffer.clear();
         let wanted = (self.size - self.read).min(block_size as u64);
         read_exactly(&mut self.reader, wanted as usize, buffer)
             .map_err(|error| failed(self.source, error))?;

@@ -93,9 +93,7 @@ pub(crate) fn reach(files: &[ArchiveFile]) -> Result<(), (String, flk_debian::Er
             continue;
         }
         asked.push(&file.mirror);
-        let address = mirrors
-            .address(&file.mirror, &file.path)
-            .map_err(nowhere)?;
+        let address = mirrors.address(&file.mirror, &file.path).map_err(nowhere)?;
         client.reach(&address).map_err(|error| {
             let base = mirrors.base(&file.mirror).unwrap_or_default();
             (base.to_owned(), error)

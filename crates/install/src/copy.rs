@@ -307,7 +307,11 @@ mod tests {
         );
         assert!(!stores.names().contains(&"hash-6".to_owned()));
         // What other threads were at stays, for the next run to go on with.
-        assert!(!stores.names().contains(&format!("{TEMPORARY_PREFIX}hash-6")));
+        assert!(
+            !stores
+                .names()
+                .contains(&format!("{TEMPORARY_PREFIX}hash-6"))
+        );
 
         let stores = Stores::new();
         remove(&stores.source().join("hash-2/bin/program")).unwrap();

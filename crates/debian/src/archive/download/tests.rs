@@ -105,7 +105,8 @@ fn files_arrive_checked_and_in_order() {
         assert!(path.ends_with(format!("{}/{}", file.sha256, file.name)));
     }
     // Again, with no mirror: all of it is there.
-    let nowhere = Mirrors::discover(folder.path(), (Some("http://127.0.0.1:9"), None), None).unwrap();
+    let nowhere =
+        Mirrors::discover(folder.path(), (Some("http://127.0.0.1:9"), None), None).unwrap();
     assert_eq!(
         run(&nowhere, &files, folder.path(), &|_| {}).unwrap(),
         paths

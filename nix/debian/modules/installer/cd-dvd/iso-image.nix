@@ -258,7 +258,10 @@ in
       pkgs.archive.index
       pkgs.sandboxShell
       pkgs.flk
+      # What an edited host's locales and initrd are made of, besides what is in the system itself.
+      raws.locales
     ]
+    ++ config.system.build.microcode
     ++ map (index: index.path) pkgs.archive.indices;
 
     isoImage.contents = [

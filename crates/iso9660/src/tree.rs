@@ -41,8 +41,14 @@ impl Attributes {
 pub struct Folder {
     /// Its own.
     pub attributes: Attributes,
-    /// Names have 1 to 255 bytes, none of them `/` or NUL, and are not `.` or `..`.
+    /// Names have 1 to 255 bytes, none of them `/` or NUL, and are not `.` or `..`. Of a name with more than
+    /// [`Folder::LINUX_NAME`] bytes Linux shows the first 250.
     pub entries: BTreeMap<Vec<u8>, Node>,
+}
+
+impl Folder {
+    /// The longest name that Linux reads whole (`fs/isofs/rock.c`, seen with 6.12), in bytes.
+    pub const LINUX_NAME: usize = 253;
 }
 
 /// What can have a name.

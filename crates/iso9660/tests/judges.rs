@@ -281,3 +281,43 @@ fn a_file_of_many_gigabytes_is_the_same_for_xorriso() {
     assert_eq!((store.length(), store.extents.len()), (length, 3));
     assert_eq!(image.find(b"a").unwrap().unwrap().length(), 1);
 }
+
+#[test]
+fn isovfy_finds_no_errors_and_isoinfo_lists_the_same() {
+    if !have(&["isovfy", "isoinfo"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let iso = dir.path().join("x.iso");
+    let mut tree = sample();
+    // isovfy has room for names and targets of some hundred bytes, and crashes.
+    tree.root.entries.retain(|name, _| name.len() < 100);
+    tree.root.entries.remove(&b"links"[..]);
+    fs::write(&iso, image(&tree, &bootable())).unwrap();
+    let iso = iso.to_str().unwrap();
+    let verdict = output("isovfy", &[iso]);
+    assert!(verdict.contains("No errors found"), "{verdict}");
+
+    let about = output("isoinfo", &["-d", "-i", iso]);
+    for expected in [
+        "Volume id: flk-Sample",
+        "Joliet with UCS level 3 found",
+        "Rock Ridge signatures version 1 found",
+        "Nsect 4",
+    ] {
+        assert!(
+            about.contains(expected),
+            "{expected} is missing in\n{about}"
+        );
+    }
+    let listed = output("isoinfo", &["-R", "-f", "-i", iso]);
+    for number in 0..300 {
+        let path = format!("/many/a name that is longer than thirty characters {number}.txt");
+        assert!(listed.lines().any(|line| line == path), "{path}");
+    }
+    let places = output("isoinfo", &["-R", "-l", "-i", iso]);
+    assert!(
+        places.contains("1474560 Feb  3 2001 [    512 00]  efi.img"),
+        "{places}"
+    );
+}

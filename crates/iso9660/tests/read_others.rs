@@ -198,3 +198,37 @@ fn xorrisos_boot_entries_and_tables_are_read() {
     );
     assert_eq!(tables.backup.unwrap().1, partitions);
 }
+
+#[test]
+fn genisoimages_images_are_read() {
+    if !have(&["genisoimage"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let tree = folder(dir.path());
+    let iso = dir.path().join("iso");
+    for more in [
+        &["-R"][..],
+        &["-R", "-D", "-J"],
+        &["-R", "-D", "-J", "-joliet-long"],
+    ] {
+        let base = [
+            "-quiet",
+            "-input-charset",
+            "utf-8",
+            "-o",
+            iso.to_str().unwrap(),
+        ];
+        output(
+            "genisoimage",
+            &[&base, more, &[tree.to_str().unwrap()]].concat(),
+        );
+        let mut image = Image::open(File::open(&iso).unwrap()).unwrap();
+        assert_eq!(image.names(), Names::RockRidge);
+        let mut found = walk(&mut image);
+        found.retain(|(path, _)| path != "/rr_moved");
+        assert_eq!(found, on_disk(&tree), "{more:?}");
+        let link = image.find(b"/1/link").unwrap().unwrap();
+        assert!(matches!(link.kind, Kind::Link(_)));
+    }
+}

@@ -133,6 +133,7 @@ fn bring_one(
 ) -> Result<()> {
     let name = name_of(info);
     let target = store.join(name);
+    let temporary = store.join(temporary_name(Path::new(&info.path)));
     if task == Task::Check {
         // What cannot be read is as good as wrong.
         let found = Serialiser::new(&info.path, &mut |_| true).run(&target, None);
@@ -141,9 +142,10 @@ fn bring_one(
             advance(info.nar_size);
             return Ok(());
         }
-        remove(&target)?;
+        // Most of it may be right: what a disk has lost of it is written again, and nothing else.
+        remove(&temporary)?;
+        fs::rename(&target, &temporary).map_err(Error::io("set aside", &target))?;
     }
-    let temporary = store.join(temporary_name(Path::new(&info.path)));
     let mut counted = 0;
     let copied = Serialiser::new(&info.path, &mut |bytes| {
         counted += bytes;

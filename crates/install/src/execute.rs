@@ -106,6 +106,8 @@ pub fn prepare(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Prepare
         None
     };
     copy::remove_leftovers(&store, &tasks)?;
+    // What an earlier run has left is judged by what the disk has of it: see `patch::forget`.
+    sync(&store)?;
     let total = tasks.iter().map(|(info, _)| info.nar_size).sum();
     tell(Phase::Copy, 0, total);
     let mut done = 0;

@@ -16,7 +16,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use sha2::{Digest, Sha256};
 
-use crate::patch::{Patched, remove};
+use crate::patch::{Patched, forget, remove};
 use crate::{Error, Result};
 
 /// What is read and written at once.
@@ -146,6 +146,9 @@ impl<'a> Serialiser<'a> {
         self.hasher.update(length.to_le_bytes());
         let mut from = File::open(source).map_err(self.unreadable(source))?;
         let mut to = target.map(Patched::open).transpose()?;
+        if to.is_none() {
+            forget(&from);
+        }
         let mut done = 0;
         loop {
             let read = match from.read(&mut self.buffer) {

@@ -33,6 +33,9 @@ impl Patched {
             .open(path)
             .map_err(Error::io(if is_there { "open" } else { "create" }, path))?;
         let length = file.metadata().map_err(Error::io("read", path))?.len();
+        if is_there {
+            forget(&file);
+        }
         Ok(Patched {
             path: path.to_owned(),
             file,
@@ -77,6 +80,12 @@ impl Patched {
             .map_err(Error::io("read", &self.path))?;
         Ok(self.file.read_exact(&mut self.buffer).is_ok() && self.buffer == bytes)
     }
+}
+
+/// Lets the next reader of a file that is on disk have what the disk has: memory still has what the disk has failed to write (posix_fadvise(2)).
+pub(crate) fn forget(file: &File) {
+    // Where the kernel does not, nothing is wrong by it alone.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
 }
 
 /// Removes a file, a link or a whole folder, if it is there.

@@ -159,10 +159,16 @@ impl Rest {
 
     fn unreachable(&self, tried: &str) -> Failure {
         let missing = self.list();
+        let noun = if missing.len() == self.needs.files.len() {
+            "package"
+        } else {
+            "store path"
+        };
         let mut text = format!(
-            "{} needs {} that this machine does not have, and there is no network to get it from:",
+            "{} needs {} that this machine does not have, and there is no network to get {} from:",
             self.host,
-            ui::count(missing.len(), "thing")
+            ui::count(missing.len(), noun),
+            if missing.len() == 1 { "it" } else { "them" }
         );
         for line in cut(&missing) {
             let _ = write!(text, "\n{line}");

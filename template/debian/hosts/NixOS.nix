@@ -23,7 +23,7 @@
       device = "/dev/disk/by-label/swap";
       options = [
         "nofail"
-        "x-systemd.device-timeout=10s"
+        "x-systemd.device-timeout=30s"
       ];
     }
   ];

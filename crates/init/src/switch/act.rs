@@ -45,7 +45,7 @@ pub(super) fn act(
     reexecute: bool,
     log: &Log,
 ) -> Result<Outcome> {
-    take_over(&mut changes)?;
+    take_over(new, &mut changes)?;
     keep(&changes)?;
     say("stopping", &changes.stop, log);
     let mut succeeded = systemctl::job("stop", &changes.stop, log)?;
@@ -111,16 +111,21 @@ pub(super) fn act(
 }
 
 /// What a switch that was cut off left to do.
-fn take_over(changes: &mut Changes) -> Result<()> {
+fn take_over(new: &SystemUnits, changes: &mut Changes) -> Result<()> {
     let text = match fs::read(PENDING) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         other => other.at("read", PENDING)?,
     };
     // One that was cut off while it wrote is as good as none.
     if let Ok(left) = serde_json::from_slice::<Changes>(&text) {
-        changes.start.extend(left.start);
-        changes.restart.extend(left.restart);
-        changes.reload.extend(left.reload);
+        // It may have been on its way to another system than this one.
+        let is_there = |name: &String| {
+            [".mount", ".swap"].iter().any(|kind| name.ends_with(kind)) || new.find(name).is_some()
+        };
+        let there = |units: BTreeSet<String>| units.into_iter().filter(is_there);
+        changes.start.extend(there(left.start));
+        changes.restart.extend(there(left.restart));
+        changes.reload.extend(there(left.reload));
         changes.reload = &changes.reload - &changes.restart;
     }
     Ok(())

@@ -7,6 +7,8 @@
 }:
 
 let
+  unitText = import ../systemd/unit-text.nix { inherit lib; };
+
   # NixOS's rule of what stage 1 mounts.
   earlyMountPoints = [
     "/"
@@ -219,29 +221,44 @@ in
       message = "fileSystems.\"${fs.mountPoint}\".device is not set";
     }) (lib.attrValues config.fileSystems);
 
-    environment.etc.fstab.text =
-      lib.concatMapStrings fstabLine (
-        map (fs: fs // { device = if fs.device == null then fs.fsType else fs.device; }) ordered
-      )
-      + lib.concatMapStrings (
-        swap:
-        "${swapDevice swap} none swap ${
-          lib.concatStringsSep "," (
-            swap.options ++ lib.optional (swap.priority != null) "pri=${toString swap.priority}"
+    environment.etc = lib.mkMerge [
+      {
+        fstab.text =
+          lib.concatMapStrings fstabLine (
+            map (fs: fs // { device = if fs.device == null then fs.fsType else fs.device; }) ordered
           )
-        } 0 0\n"
-      ) config.swapDevices
-      + lib.optionalString config.boot.tmp.useTmpfs "tmpfs /tmp tmpfs mode=1777,strictatime,nosuid,nodev,size=${toString config.boot.tmp.tmpfsSize} 0 0\n";
-
-    environment.etc.mtab = {
-      source = "/proc/mounts";
-      mode = "direct-symlink";
-    };
-
+          + lib.concatMapStrings (
+            swap:
+            "${swapDevice swap} none swap ${
+              lib.concatStringsSep "," (
+                swap.options ++ lib.optional (swap.priority != null) "pri=${toString swap.priority}"
+              )
+            } 0 0\n"
+          ) config.swapDevices
+          + lib.optionalString config.boot.tmp.useTmpfs "tmpfs /tmp tmpfs mode=1777,strictatime,nosuid,nodev,size=${toString config.boot.tmp.tmpfsSize} 0 0\n";
+        mtab = {
+          source = "/proc/mounts";
+          mode = "direct-symlink";
+        };
+      }
+      (lib.mkIf config.zramSwap.enable {
+        "systemd/zram-generator.conf".text = "[zram0]\nzram-size = ram * ${toString config.zramSwap.memoryPercent} / 100\ncompression-algorithm = ${config.zramSwap.algorithm}\n";
+      })
+      # A device that comes later than systemd waits for it becomes swap all the same.
+      (lib.listToAttrs (
+        map (
+          swap:
+          let
+            name = unitText.escapePath (swapDevice swap);
+          in
+          lib.nameValuePair "systemd/system/${name}.device.wants/${name}.swap" {
+            source = "/run/systemd/generator/${name}.swap";
+            mode = "direct-symlink";
+          }
+        ) (lib.filter (swap: lib.elem "nofail" swap.options && lib.hasPrefix "/dev/" (swapDevice swap)) config.swapDevices)
+      ))
+    ];
     environment.systemPackages = lib.optional config.zramSwap.enable pkgs.systemd-zram-generator;
-    environment.etc."systemd/zram-generator.conf" = lib.mkIf config.zramSwap.enable {
-      text = "[zram0]\nzram-size = ram * ${toString config.zramSwap.memoryPercent} / 100\ncompression-algorithm = ${config.zramSwap.algorithm}\n";
-    };
 
     systemd.services = lib.listToAttrs (
       lib.imap1 (
@@ -249,7 +266,7 @@ in
         lib.nameValuePair "make-swap-${toString index}" {
           description = "Make the swap file ${swap.device}";
           wantedBy = [ "swap.target" ];
-          before = [ "${(import ../systemd/unit-text.nix { inherit lib; }).escapePath swap.device}.swap" ];
+          before = [ "${unitText.escapePath swap.device}.swap" ];
           unitConfig.DefaultDependencies = false;
           unitConfig.RequiresMountsFor = dirOf swap.device;
           script = ''

@@ -23,7 +23,7 @@ const TMPFS: i64 = 0x0102_1994;
 pub(crate) const SESSION: Session = Session {
     name: "switch",
     noun: "switch of this machine's system",
-    how_to_see: "wait for its end",
+    how_to_see: "`flk switch --attach` shows it",
 };
 
 /// Refuses where no other system can be activated: without root's rights, on a live machine, on another distribution.
@@ -76,6 +76,7 @@ pub(crate) fn activate(toplevel: &Path, action: Action) -> Result<()> {
     }
     let said = match status.code() {
         // The same on either channel.
+        Some(2) => "some steps of the activation failed: they are named above".to_owned(),
         Some(4) => "some units failed: they are named above".to_owned(),
         _ => format!("switch-to-configuration {action} failed ({status}): it says above why"),
     };

@@ -4,7 +4,7 @@
 
 mod workbench;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use workbench::{Run, Workbench, nix_is_here, skipped, stored::Stored};
 
@@ -81,7 +81,7 @@ impl Machine {
         let systems = (1..)
             .map_while(|number| link(&format!("system-{number}-link")))
             .map(|to| {
-                let is_it = |system: &Stored| PathBuf::from(&system.path) == to;
+                let is_it = |system: &Stored| to.as_os_str() == system.path.as_str();
                 self.systems.iter().position(is_it).unwrap()
             })
             .collect();
@@ -198,6 +198,10 @@ fn the_machine_becomes_what_is_asked_for_and_goes_back() {
         .flk(&["switch", "three"])
         .ended(1)
         .said("error: there is no host three in this repository\nhint: it has: bad, one, two");
+    machine
+        .flk(&["switch", "--attach"])
+        .ended(1)
+        .said("error: there is no host three in this repository");
     // Nothing of the failures is left, and the next generation comes after the last.
     assert_eq!(machine.profile(), (1, vec![0, 1, 2]));
     machine

@@ -13,6 +13,8 @@ use crate::{Error, Result};
 
 /// How often it is asked whether it has ended, while it says nothing.
 const INTERVAL: Duration = Duration::from_millis(200);
+/// How long its last lines may take, each, when somebody else keeps the pipe.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What a system's `switch-to-configuration` is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +84,11 @@ pub fn activate(
             Ok(line) => on_line(&line),
             Err(RecvTimeoutError::Disconnected) => return child.wait().map_err(failed()),
             Err(RecvTimeoutError::Timeout) => {
-                // A service that it has started by hand may keep the pipe for ever.
+                // A service that it has started by hand may keep the pipe for ever; what it has said itself is still on the way.
                 if let Some(status) = child.try_wait().map_err(failed())? {
-                    lines.try_iter().for_each(|line| on_line(&line));
+                    while let Ok(line) = lines.recv_timeout(LAST_LINES) {
+                        on_line(&line);
+                    }
                     return Ok(status);
                 }
             }

@@ -19,12 +19,15 @@ use crate::{
 /// The host is evaluated and built, becomes the next generation of the system profile, which the machine boots from now on, and is activated: units that
 /// changed are restarted. An earlier generation is in the boot menu; `flk rollback` goes back to it.
 ///
-/// A closed terminal or a lost connection does not stop it.
+/// A closed terminal or a lost connection does not stop it: `flk switch --attach` shows it again.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The host: the name of its file in hosts/, without .nix; without it, this machine's host name.
     #[arg(value_name = "HOST")]
     host: Option<String>,
+    /// Show the switch or rollback that runs, from its beginning, or how the last one went.
+    #[arg(long, exclusive = true)]
+    attach: bool,
     /// Boot it from now on, but change nothing yet.
     #[arg(long, conflicts_with_all = ["test", "dry_run"])]
     boot: bool,
@@ -61,6 +64,9 @@ impl Args {
 
 /// Runs the verb; gives the exit code.
 pub(crate) fn run(args: Args) -> Result<u8> {
+    if args.attach {
+        return SESSION.attach();
+    }
     running_system::check()?;
     if args.worker {
         session::become_worker()?;

@@ -98,6 +98,28 @@ impl Partitions {
         Ok(path)
     }
 
+    /// That nothing is wrong with either file system of a disk that nobody has mounted.
+    ///
+    /// # Errors
+    /// [`BenchError::Command`] with the findings of `e2fsck` or `fsck.vfat`.
+    pub fn check(disk: &Path) -> Result<(), BenchError> {
+        check_ext4(Self::root_of(disk))?;
+        let boot = disk.with_extension("boot");
+        let mut copy = OsString::from("of=");
+        copy.push(&boot);
+        let mut from = OsString::from("if=");
+        from.push(disk);
+        run(Command::new("dd")
+            .args(["bs=1M", "status=none"])
+            .arg(format!("skip={}", Self::BOOT_AT >> 20))
+            .arg(format!("count={}", Self::BOOT_LENGTH >> 20))
+            .args([from, copy]))?
+        .success()?;
+        run(Command::new("fsck.vfat").arg("-n").arg(&boot))?
+            .success()
+            .map(drop)
+    }
+
     /// The root's file system in a disk, as the programs of e2fsprogs name it.
     pub fn root_of(disk: &Path) -> OsString {
         let mut name = disk.as_os_str().to_owned();

@@ -37,7 +37,7 @@ const OTHER_HOSTS: [(&str, &str); 2] = [
     fsType = "ext4";
   };
   swapDevices = [ { device = "/dev/disk/by-label/swap"; } ];
-  security.sudo.wheelNeedsPassword = lib.mkForce true;
+  security.sudo.wheelNeedsPassword = lib.mkOverride 90 true;
   users.users.nixos = {
     isNormalUser = true;
     extraGroups = [ "wheel" ];

@@ -41,6 +41,7 @@ pub use live_root::LiveRoot;
 pub use mac::Mac;
 pub use machine::{Disk, Firmware, Machine, MachineOptions, Medium};
 pub use mirror::Mirror;
+pub use shell::Step;
 pub use ssh::Ssh;
 pub use wait::until;
 pub use write_log::{Entry, WriteLog};

@@ -42,9 +42,10 @@ echo ready
 exec chroot . cat
 "#;
 
-/// `$1`: the root, `$2`: the image of a file system, `$3`: where it goes below the root, `$4`: its label.
+/// `$1`: the root, `$2`: a disk's image, `$3`: where the file system goes below the root, `$4`: its label, `$5`: where it begins
+/// on the disk.
 const MOUNT: &str = r#"
-mount -o loop "$2" "$1$3"
+mount -o "loop,offset=$5" "$2" "$1$3"
 ln -sfn "$(findmnt -no SOURCE "$1$3")" "$1/dev/disk/by-label/$4"
 "#;
 
@@ -143,13 +144,27 @@ impl LiveRoot {
     /// # Errors
     /// When the kernel does not mount it.
     pub fn mount(&self, image: &Path, place: &str, label: &str) -> Result<(), BenchError> {
+        self.mount_part(image, 0, place, label)
+    }
+
+    /// The same for the file system that begins `at` so many bytes of a disk.
+    ///
+    /// # Errors
+    /// As [`LiveRoot::mount`].
+    pub fn mount_part(
+        &self,
+        image: &Path,
+        at: u64,
+        place: &str,
+        label: &str,
+    ) -> Result<(), BenchError> {
         // The image is among the operator's files, which a command in the live root may not see.
         let mut command = self.enter();
         command.args(["sh", "-euc", MOUNT, "mount"]);
         command
             .arg(self.files.path().join("root"))
             .arg(image)
-            .args([place, label]);
+            .args([place, label, &at.to_string()]);
         run(&mut command)?.success().map(drop)
     }
 

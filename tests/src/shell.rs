@@ -42,24 +42,51 @@ impl Machine {
         script: &str,
         answers: &[(&str, &str)],
     ) -> Result<String, BenchError> {
+        let step = self.begin(script)?;
+        for (question, answer) in answers {
+            self.console().wait_after(step.mark, question, STEP)?;
+            self.keyboard().type_text(&format!("{answer}\n"))?;
+        }
+        self.end(step)
+    }
+
+    /// Types a command line, and does not wait.
+    ///
+    /// # Errors
+    /// [`BenchError::File`] if QEMU has gone.
+    pub fn begin(&mut self, script: &str) -> Result<Step, BenchError> {
         let mark = self.console().mark();
         // The shell makes the marks, so they are not in what the console echoes.
         self.keyboard()
             .type_text(&format!("{{ {script}; }}; echo step-$((0))-$?-$((1))end\n"))?;
-        for (question, answer) in answers {
-            self.console().wait_after(mark, question, STEP)?;
-            self.keyboard().type_text(&format!("{answer}\n"))?;
-        }
-        self.console().wait_after(mark, "-1end", STEP)?;
+        Ok(Step {
+            script: script.into(),
+            mark,
+        })
+    }
+
+    /// Waits until a command has succeeded, and gives what the console showed of it.
+    ///
+    /// # Errors
+    /// As [`Machine::step`].
+    pub fn end(&mut self, step: Step) -> Result<String, BenchError> {
+        self.console().wait_after(step.mark, "-1end", STEP)?;
         let text = self.console().text();
-        let said = text.get(mark..).unwrap_or_default().to_owned();
+        let said = text.get(step.mark..).unwrap_or_default().to_owned();
         if said.contains("step-0-0-1end") {
             return Ok(said);
         }
         Err(BenchError::Command {
-            command: script.into(),
+            command: step.script,
             status: "a failure, as the console says".into(),
             output: said,
         })
     }
+}
+
+/// A command that was typed.
+#[derive(Debug)]
+pub struct Step {
+    script: String,
+    mark: usize,
 }

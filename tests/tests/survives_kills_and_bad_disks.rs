@@ -1,16 +1,17 @@
 //! An installation that was killed, ran out of room or met a disk that does not write is taken up by the next one, which ends in
 //! the same system and writes next to nothing twice; a damaged medium makes nothing that boots.
 //!
-//! On the operator's own kernel, as installations without a boot loader; `survives_power_cuts` has the boot loader.
+//! On the operator's own kernel, as installations without a boot loader, but for one in a whole machine.
 
 use flk_tests::{
-    Bench, BenchError, DISK, Fixture, LiveRoot, Need, Output, check_ext4, ext4_disk, run,
+    Bench, BenchError, DISK, Disk, Esp, Firmware, Fixture, Link, LiveRoot, Machine, MachineOptions,
+    Medium, Need, Output, Partitions, check_ext4, ext4_disk, run,
 };
 use serde_json::Value;
 use std::{
-    fs,
+    fs::{self, File},
     io::{Read, Seek, SeekFrom, Write},
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::MetadataExt, process::ExitStatusExt},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -40,11 +41,10 @@ const POINTS: [Point; 10] = [
     Point::Written(55),
     Point::Written(70),
     Point::Written(90),
-    // Registration has begun.
+    // Registration has begun; it is over; the host's own key is being made, after which there is next to nothing.
+    Point::Made("/mnt/nix/var/flk-first"),
     Point::Made("/mnt/nix/var/nix/db/db.sqlite"),
-    // It is over, and the host's own key is made.
     Point::Made("/mnt/var/lib/flk/etc/upper/ssh"),
-    Point::Made("/mnt/nix/var/nix/profiles/system"),
 ];
 
 /// What an installation said of itself.
@@ -194,6 +194,61 @@ fn disk_that_does_not_write() -> Result<(), BenchError> {
     goes_on(&live, &whole, "a disk that did not write")?;
     live.unmount("/mnt")?;
     check_ext4(&disk)
+}
+
+/// In a whole machine, the disk fails a single write in the middle of it all, and is well again at once; boot loader included.
+#[test]
+fn write_that_fails() -> Result<(), BenchError> {
+    const INSTALLED: &str = "sudo flk install NixOS --yes";
+    let needs = [Need::MACHINES, Need::LIVE_ROOT];
+    let Some(bench) = Bench::open("write_that_fails", &needs)? else {
+        return Ok(());
+    };
+    let fixture = Fixture::shared(&bench)?;
+    let files = tempfile::tempdir().map_err(BenchError::file(std::env::temp_dir()))?;
+    let disk = Partitions::make(files.path().join("disk"))?;
+    let link = Link::new()?;
+    let mut options = MachineOptions::new("live", &fixture.iso, 0x76)
+        .boots(Firmware::Uefi, Medium::Cd(fixture.iso.clone()))
+        .without_card();
+    options.disks.push(Disk::Plain(disk.clone()));
+    let mut machine = Machine::start(&link, options, &bench.logs())?;
+    machine.wait_for_shell()?;
+    machine.step("sudo mount /dev/vda2 /mnt && sudo mkdir /mnt/boot")?;
+    machine.step("sudo mount /dev/vda1 /mnt/boot")?;
+    let taken = || fs::metadata(&disk).map(|disk| disk.blocks() * 512);
+    let before = taken().map_err(BenchError::file(&disk))?;
+    let failing = machine.begin(&format!("! {INSTALLED}"))?;
+    machine.wait_until(
+        "the first 100 MB",
+        Duration::from_secs(600),
+        || match taken() {
+            Ok(now) if now > before + 100_000_000 => Ok(()),
+            now => Err(format!("{now:?} of {before}")),
+        },
+    )?;
+    machine.fail_a_write(0)?;
+    let said = machine.end(failing)?;
+    assert!(said.contains("error: "), "{said}");
+    // Where it was the journal's own write, the file system is to be repaired first.
+    machine.step(
+        "findmnt -no OPTIONS /mnt | grep -qv -e emergency_ro -e '\\bro\\b' && sudo touch /mnt/x && sudo rm /mnt/x || \
+         { sudo umount -R /mnt; sudo e2fsck -p /dev/vda2; sudo mount /dev/vda2 /mnt && sudo mount /dev/vda1 /mnt/boot; }",
+    )?;
+    let said = machine.step(INSTALLED)?;
+    assert!(said.contains("installed as generation 1"), "{said}");
+    machine.step("sudo umount -R /mnt")?;
+    machine.power_off(Duration::from_secs(120))?;
+
+    let esp = File::open(&disk)
+        .map(|disk| Esp::read(&disk, Partitions::BOOT_AT, Partitions::BOOT_LENGTH))
+        .map_err(BenchError::file(&disk))?;
+    assert!(esp.has_loader && esp.entries.len() == 1, "it does not boot");
+    let live = LiveRoot::new(&fixture.medium()?)?;
+    live.mount_part(&disk, Partitions::ROOT_AT, "/mnt", "nixos")?;
+    is_whole(&live, &esp.entries[0].toplevel)?;
+    live.unmount("/mnt")?;
+    Partitions::check(&disk)
 }
 
 /// One byte of the medium's store image is another.

@@ -207,7 +207,11 @@ fn refuses_two_at_once() -> Result<(), BenchError> {
     live.signal_all("STOP")?;
     let before = digest(&live, &disk)?;
     let output = live.flk(GOOD.arguments)?;
-    is_refused("two at once", &output, &["another `flk install` is"]);
+    is_refused(
+        "two at once",
+        &output,
+        &["another installation is at work", "flk install --attach"],
+    );
     assert_eq!(digest(&live, &disk)?, before);
     live.signal_all("CONT")?;
     let first = first.wait_with_output().map_err(BenchError::file("flk"))?;

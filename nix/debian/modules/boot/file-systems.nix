@@ -284,11 +284,16 @@ in
       ) (lib.filter (swap: swap.size != null) config.swapDevices)
     );
 
-    # Stage 2 binds it read-only over itself, and nothing runs without it: it stays until the machine is off.
-    systemd.units."nix-store.mount" = {
-      overrideStrategy = "asDropin";
-      unitConfig.DefaultDependencies = false;
-    };
+    # Stage 2 binds the store read-only over itself, and nothing runs without it: it stays until the machine is off.
+    systemd.mounts = lib.mkIf (!(config.fileSystems ? "/nix/store")) [
+      {
+        what = "/nix/store";
+        where = "/nix/store";
+        type = "none";
+        options = "bind,ro";
+        unitConfig.DefaultDependencies = false;
+      }
+    ];
 
     boot.initrd.supportedFilesystems = lib.listToAttrs (
       map (fs: lib.nameValuePair fs.fsType (lib.mkDefault true)) (

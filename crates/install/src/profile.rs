@@ -77,18 +77,22 @@ impl Profile {
         Ok(link.and_then(|link| number_of(&link.to_string_lossy())))
     }
 
-    /// Makes a toplevel the next generation, and gives its number. Where it is the current one already, nothing changes.
+    /// Makes a toplevel the next generation, and gives its number. Where it is the current or the last one already, there is no new one.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn set(&self, toplevel: &Path) -> Result<u64> {
         let _turn = self.turn()?;
-        if let Some(current) = self.current()?
-            && read_link(&self.folder.join(name_of(current)))?.is_some_and(|to| to == toplevel)
-        {
-            return Ok(current);
+        let (current, last) = (self.current()?, self.numbers()?.pop());
+        for number in [current, last].into_iter().flatten() {
+            if read_link(&self.folder.join(name_of(number)))?.is_some_and(|to| to == toplevel) {
+                if current != Some(number) {
+                    self.point_to(number)?;
+                }
+                return Ok(number);
+            }
         }
-        let next = self.numbers()?.last().map_or(1, |last| last + 1);
+        let next = last.map_or(1, |last| last + 1);
         link_over(toplevel, &self.folder.join(name_of(next)))?;
         self.point_to(next)?;
         Ok(next)
@@ -221,6 +225,8 @@ mod tests {
             Err(Error::Io { path, .. }) if path.ends_with("system-7-link")
         ));
         assert_eq!(make(&profile, "/nix/store/b"), 4);
+        profile.select(1).unwrap();
+        assert_eq!(make(&profile, "/nix/store/b"), 4, "it is the last already");
     }
 
     #[test]

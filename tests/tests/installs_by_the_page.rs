@@ -213,7 +213,7 @@ fn takes_generations(
     const EDITED: &str = r#"{ ... }:
 {
   imports = [ ./template.nix ];
-  environment.etc."generation".text = "two";
+  environment.etc."generation".text = "two\n";
   systemd.services.two = {
     wantedBy = [ "multi-user.target" ];
     serviceConfig = { Type = "oneshot"; RemainAfterExit = true; ExecStart = "/usr/bin/true"; };
@@ -235,11 +235,11 @@ fn takes_generations(
         seen.lines().collect::<Vec<_>>(),
         ["two", "active", "system-2-link"]
     );
-    let menu = read("ls /boot/loader/entries; sudo -n bootctl list --no-pager")?;
-    let entries = menu
-        .lines()
-        .filter(|line| line.ends_with(".conf") && !line.contains(':'));
-    assert_eq!(entries.count(), 2, "{menu}");
+    let menu = read(
+        "ls /boot/loader/entries | grep -c '[.]conf$'; cat /boot/loader/entries/*.conf
+        ! command -v bootctl >/dev/null || sudo -n bootctl list --no-pager",
+    )?;
+    assert!(menu.starts_with("2\n"), "{menu}");
     for generation in ["eneration 1", "eneration 2"] {
         assert!(menu.contains(generation), "{menu}");
     }

@@ -137,12 +137,7 @@ fn toplevel(iso: &Path) -> Result<String, Failure> {
 }
 
 /// Copies the closure to `folder`, and gives the time until it is on the disk.
-fn copy(
-    tool: Tool,
-    folder: &Path,
-    toplevel: &str,
-    closure: &Closure,
-) -> Result<Duration, Failure> {
+fn copy(tool: Tool, folder: &Path, toplevel: &str, closure: &Closure) -> Result<Duration, Failure> {
     let begun = Instant::now();
     match tool {
         Tool::Flk => {
@@ -161,7 +156,11 @@ fn copy(
             to.push(folder);
             let mut command = Command::new("nix");
             command.args(["--extra-experimental-features", "nix-command", "copy"]);
-            run(command.args(["--no-check-sigs", "--to"]).arg(to).arg(toplevel))?.success()?;
+            run(command
+                .args(["--no-check-sigs", "--to"])
+                .arg(to)
+                .arg(toplevel))?
+            .success()?;
             sync(folder)?;
         }
         Tool::Cp => {
@@ -230,7 +229,10 @@ impl Ground {
         let place = files.join("disk");
         fs::create_dir(&place)?;
         // The host's labels; its devices are looked at, and nothing is mounted.
-        shell("mkdir -p /dev/disk && mount -t tmpfs tmpfs /dev/disk && mkdir /dev/disk/by-label", &[])?;
+        shell(
+            "mkdir -p /dev/disk && mount -t tmpfs tmpfs /dev/disk && mkdir /dev/disk/by-label",
+            &[],
+        )?;
         Ok(Ground {
             image: files.join("image"),
             place,
@@ -258,7 +260,10 @@ impl Ground {
 }
 
 fn shell(script: &str, arguments: &[&Path]) -> Result<(), Failure> {
-    run(Command::new("sh").args(["-euc", script, "bench"]).args(arguments))?.success()?;
+    run(Command::new("sh")
+        .args(["-euc", script, "bench"])
+        .args(arguments))?
+    .success()?;
     Ok(())
 }
 

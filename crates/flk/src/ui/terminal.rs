@@ -186,7 +186,9 @@ fn style(unit: Unit) -> ProgressStyle {
     let template = match unit {
         Unit::Time => "{prefix} {spinner} {elapsed} {wide_msg}",
         Unit::Count => "{prefix} [{bar:24}] {pos} of {len}, {elapsed} {wide_msg}",
-        Unit::Bytes => "{prefix} [{bar:24}] {decimal_bytes} of {decimal_total_bytes}, {eta} left {wide_msg}",
+        Unit::Bytes => {
+            "{prefix} [{bar:24}] {decimal_bytes} of {decimal_total_bytes}, {eta} left {wide_msg}"
+        }
     };
     ProgressStyle::with_template(template)
         .expect("the templates above are valid")

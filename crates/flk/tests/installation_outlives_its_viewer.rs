@@ -266,7 +266,7 @@ fn signals_end_it_in_order_and_a_killed_worker_is_told() {
 }
 
 #[test]
-fn without_an_answer_nothing_is_done() {
+fn nothing_is_done_without_a_yes() {
     let _turn = TURN
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -291,7 +291,22 @@ fn without_an_answer_nothing_is_done() {
         journal.ends_with("{\"event\":\"end\",\"code\":1}\n"),
         "{journal}"
     );
+    let terminal = bench
+        .bench
+        .flk_on_terminal("r", &arguments, "no\n")
+        .ended(1);
+    let said = &terminal.stdout;
+    assert!(said.contains("[y/N]"), "{said}");
+    assert!(
+        said.contains("nothing was done: the plan was not confirmed"),
+        "{said}"
+    );
     assert!(!Path::new(&bench.root).join("nix").exists());
+
+    let terminal = bench.bench.flk_on_terminal("r", &arguments, "y\n").ended(0);
+    let said = &terminal.stdout;
+    assert!(said.contains("box is installed as generation 1"), "{said}");
+    assert!(bench.is_installed());
 }
 
 fn is_alive(process: Pid) -> bool {

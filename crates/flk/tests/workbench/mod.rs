@@ -6,6 +6,7 @@ pub(crate) mod stored;
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -134,6 +135,22 @@ impl Workbench {
         command.args(["--mount", "--uts", "sh", "-euc", script]);
         command.arg(self.folder.path().join("bin/flk"));
         Run::of(command.args(arguments).output().expect("unshare runs"))
+    }
+
+    /// Runs flk in a folder below `work` on a terminal of its own (script(1)), where somebody types; what it says is all in `stdout`.
+    pub(crate) fn flk_on_terminal(&self, folder: &str, arguments: &[&str], typed: &str) -> Run {
+        let flk = self.folder.path().join("bin/flk");
+        let line = format!("{} {}", flk.display(), arguments.join(" "));
+        let mut command = self.command(Path::new("script"), folder);
+        command.args(["-q", "-e", "-c", &line, "/dev/null"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped());
+        let mut child = command.spawn().expect("script runs");
+        let mut keyboard = child.stdin.take().expect("piped above");
+        keyboard.write_all(typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().expect("script runs");
+        drop(keyboard);
+        Run::of(output)
     }
 
     /// Starts flk in a folder below `work`, with its standard error to be read.

@@ -10,6 +10,7 @@ mod index;
 mod lock;
 mod mirror;
 mod release;
+mod resolver;
 mod signature;
 mod update;
 

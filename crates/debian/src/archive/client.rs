@@ -3,6 +3,9 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
+use ureq::unversioned::transport::DefaultConnector;
+
+use super::resolver::SystemResolver;
 use crate::error::{Error, Result};
 
 /// Connections to mirrors. One for all threads.
@@ -55,7 +58,11 @@ impl Client {
             .user_agent(concat!("flk/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self {
-            agent: config.new_agent(),
+            agent: ureq::Agent::with_parts(
+                config,
+                DefaultConnector::default(),
+                SystemResolver::default(),
+            ),
         })
     }
 

@@ -1,22 +1,32 @@
 //! Store paths, copied in parallel: each under a temporary name beside its place, its NAR hash checked on the way, and renamed when it is whole and right.
 //! What a run that was cut off has left under a temporary name is gone on with.
 //!
-//! Nothing is synced here; that is one `syncfs` for all of them, later.
+//! What has come is on its way to the disk early; that everything is there takes one `syncfs` for all of it, later.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::ScopedJoinHandle;
+use std::time::Duration;
 
 use flk_nix::PathInfo;
 
+use crate::execute::sync;
 use crate::nar::Serialiser;
 use crate::patch::remove;
 use crate::root::TEMPORARY_PREFIX;
 use crate::{Error, Result};
+
+/// Whenever so many bytes have come, the disk is to have them.
+const WRITE_BACK: u64 = 128 << 20;
+
+/// How often the bytes that have come are told.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What to do with a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,58 +80,118 @@ pub(crate) fn bring(
     store: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Done> {
-    // The largest first, so that no thread is left alone with it at the end.
-    let mut order: Vec<_> = tasks.to_vec();
-    order.sort_by_key(|(info, _)| std::cmp::Reverse(info.nar_size));
-    let next = AtomicUsize::new(0);
-    let stop = AtomicBool::new(false);
+    let mut order = tasks.to_vec();
+    order.sort_by_key(|(info, _)| Reverse(info.nar_size));
     let threads = std::thread::available_parallelism()
         .map_or(2, usize::from)
         .min(order.len().max(1));
-    let (sender, receiver) = mpsc::channel::<u64>();
+    let work = Work {
+        order,
+        source,
+        store,
+        next: AtomicUsize::new(0),
+        come: AtomicU64::new(0),
+        is_stopped: AtomicBool::new(false),
+    };
     std::thread::scope(|scope| {
+        // Nothing is sent on it: it is closed when the last thread is done.
+        let (end, ended) = mpsc::channel::<()>();
         let workers: Vec<_> = (0..threads)
             .map(|_| {
-                let sender = sender.clone();
-                let (order, next, stop) = (&order, &next, &stop);
+                let (work, end) = (&work, end.clone());
                 scope.spawn(move || {
-                    let mut done = Done::default();
-                    while !stop.load(Ordering::Relaxed) {
-                        let Some((info, task)) = order.get(next.fetch_add(1, Ordering::Relaxed))
-                        else {
-                            break;
-                        };
-                        let mut advance = |bytes| {
-                            let _ = sender.send(bytes);
-                            !stop.load(Ordering::Relaxed)
-                        };
-                        if let Err(error) =
-                            bring_one(info, *task, (source, store), &mut advance, &mut done)
-                        {
-                            let is_first = !stop.swap(true, Ordering::Relaxed);
-                            return (done, is_first.then_some(error));
-                        }
-                    }
-                    (done, None)
+                    let _end = end;
+                    work.run()
                 })
             })
             .collect();
-        drop(sender);
-        for bytes in receiver {
-            progress(bytes);
+        drop(end);
+        let (request, requests) = mpsc::sync_channel(1);
+        let writing_back = scope.spawn(|| work.write_back(requests));
+        let (mut told, mut requested) = (0, 0);
+        loop {
+            let is_over = ended.recv_timeout(PROGRESS_INTERVAL) != Err(RecvTimeoutError::Timeout);
+            let come = work.come.load(Ordering::Relaxed);
+            if come > told {
+                progress(come - told);
+                told = come;
+            }
+            if is_over {
+                break;
+            }
+            if come - requested >= WRITE_BACK && request.try_send(()).is_ok() {
+                requested = come;
+            }
         }
+        drop(request);
         let mut total = Done::default();
         let mut failure = None;
         for worker in workers {
-            let (done, error) = worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let (done, error) = result_of(worker);
             total.written += done.written;
             total.kept += done.kept;
             failure = failure.or(error);
         }
+        failure = failure.or(result_of(writing_back).err());
         failure.map_or(Ok(total), Err)
     })
+}
+
+/// What the threads share.
+struct Work<'a> {
+    /// The largest first, so that no thread is left alone with it at the end.
+    order: Vec<(&'a PathInfo, Task)>,
+    source: &'a Path,
+    store: &'a Path,
+    /// What is next in the order.
+    next: AtomicUsize,
+    /// Bytes that were dealt with.
+    come: AtomicU64,
+    /// Something failed.
+    is_stopped: AtomicBool,
+}
+
+impl Work<'_> {
+    /// Does what is next until nothing is left, or one of the threads has failed.
+    fn run(&self) -> (Done, Option<Error>) {
+        let mut done = Done::default();
+        while !self.is_stopped.load(Ordering::Relaxed) {
+            let next = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some((info, task)) = self.order.get(next) else {
+                break;
+            };
+            let mut advance = |bytes| {
+                self.come.fetch_add(bytes, Ordering::Relaxed);
+                !self.is_stopped.load(Ordering::Relaxed)
+            };
+            let places = (self.source, self.store);
+            if let Err(error) = bring_one(info, *task, places, &mut advance, &mut done) {
+                let is_first = !self.is_stopped.swap(true, Ordering::Relaxed);
+                return (done, is_first.then_some(error));
+            }
+        }
+        (done, None)
+    }
+
+    /// Has the disk write what has come whenever that is requested, while more comes: without it, the kernel keeps nearly all of it in memory, and the disk
+    /// would begin when the processors are done.
+    ///
+    /// A failure to write is told to the first that asks for it and to nobody later (syncfs(2)), so it must be heard here.
+    fn write_back(&self, requests: mpsc::Receiver<()>) -> Result<()> {
+        for () in requests {
+            if let Err(error) = sync(self.store) {
+                self.is_stopped.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn result_of<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn bring_one(

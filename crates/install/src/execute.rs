@@ -1,7 +1,8 @@
 //! A plan, carried out, in the order that the crate's own documentation gives.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use flk_nix::{Closure, PathInfo};
@@ -154,8 +155,8 @@ pub fn finish(
     }
     if plan.is_partial {
         tell(Phase::Sync, 0, 0);
-        sync(&inside(root, Path::new(STORE)))?;
-        sync(&inside(root, Path::new(nix_store::DATABASE)))?;
+        let database = inside(root, Path::new(nix_store::DATABASE));
+        sync_all(&[&inside(root, Path::new(STORE)), &database])?;
     }
 
     let fingerprint = host_key::settle(root, &plan.system, &plan.host)?;
@@ -164,8 +165,7 @@ pub fn finish(
     }
     let generation = Profile::in_root(root).set(Path::new(&plan.toplevel))?;
     tell(Phase::Sync, 0, 0);
-    sync(&inside(root, Path::new("/nix/var/nix/profiles")))?;
-    sync(root)?;
+    sync_all(&[&inside(root, Path::new("/nix/var/nix/profiles")), root])?;
 
     if plan.boot_loader != LoaderKind::None {
         tell(Phase::BootLoader, 0, 0);
@@ -190,8 +190,7 @@ pub fn finish(
 
 /// What is to be done with each path that is not valid yet.
 fn tasks<'p>(plan: &'p Plan, store: &Path, valid: &[&PathInfo]) -> Vec<(&'p PathInfo, Task)> {
-    let valid: std::collections::HashSet<&str> =
-        valid.iter().map(|info| info.path.as_str()).collect();
+    let valid: HashSet<&str> = valid.iter().map(|info| info.path.as_str()).collect();
     plan.closure
         .paths
         .iter()
@@ -235,6 +234,18 @@ fn mark_as_nixos(root: &Path) -> Result<()> {
         return Ok(());
     }
     fs::write(&mark, "").map_err(Error::io("write", &mark))
+}
+
+/// As [`sync`], of several paths: a file system that has more than one of them is asked once.
+fn sync_all(paths: &[&Path]) -> Result<()> {
+    let mut asked = HashSet::new();
+    for path in paths {
+        let found = fs::metadata(path).map_err(Error::io("read", path))?;
+        if asked.insert(found.dev()) {
+            sync(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns when everything on the file system of this path is on disk.

@@ -6,17 +6,15 @@
 //!
 //! Not supported: anything but files, folders and links, as in a NAR.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use sha2::{Digest, Sha256};
 
-use crate::patch::{Patched, forget, remove};
+use crate::patch::{PatchedFile, Place, forget};
 use crate::{Error, Result};
 
 /// What is read and written at once.
@@ -64,24 +62,24 @@ impl<'a> Serialiser<'a> {
 
     /// Hashes `source`, and makes `target` its copy, whatever is there.
     pub(crate) fn run(mut self, source: &Path, target: Option<&Path>) -> Result<Copied> {
+        let metadata = fs::symlink_metadata(source).map_err(self.unreadable(source))?;
         self.text(b"nix-archive-1");
-        self.node(source, target)?;
+        self.node(source, metadata.file_type(), target.map(Place::find))?;
         Ok(Copied {
             hash: hexadecimal(&self.hasher.finalize()),
             written: self.written,
         })
     }
 
-    fn node(&mut self, source: &Path, target: Option<&Path>) -> Result<()> {
-        let metadata = fs::symlink_metadata(source).map_err(self.unreadable(source))?;
+    fn node(&mut self, source: &Path, kind: FileType, target: Option<Place>) -> Result<()> {
         self.text(b"(");
         self.text(b"type");
-        if metadata.is_symlink() {
+        if kind.is_symlink() {
             self.link(source, target)?;
-        } else if metadata.is_dir() {
+        } else if kind.is_dir() {
             self.folder(source, target)?;
-        } else if metadata.is_file() {
-            self.file(source, target, &metadata)?;
+        } else if kind.is_file() {
+            self.file(source, target)?;
         } else {
             let odd = io::Error::other("neither a file nor a folder nor a link");
             return Err(self.unreadable(source)(odd));
@@ -90,51 +88,49 @@ impl<'a> Serialiser<'a> {
         Ok(())
     }
 
-    fn link(&mut self, source: &Path, target: Option<&Path>) -> Result<()> {
+    fn link(&mut self, source: &Path, target: Option<Place>) -> Result<()> {
         let to = fs::read_link(source).map_err(self.unreadable(source))?;
         self.text(b"symlink");
         self.text(b"target");
         self.text(to.as_os_str().as_bytes());
-        if let Some(target) = target {
-            if !fs::read_link(target).is_ok_and(|there| there == to) {
-                remove(target)?;
-                symlink(&to, target).map_err(Error::io("create", target))?;
-            }
-            settle_time(target)?;
-        }
-        Ok(())
+        target.map_or(Ok(()), |target| target.link(&to))
     }
 
-    fn folder(&mut self, source: &Path, target: Option<&Path>) -> Result<()> {
+    fn folder(&mut self, source: &Path, target: Option<Place>) -> Result<()> {
         self.text(b"directory");
-        let mut names = fs::read_dir(source)
+        let mut entries = fs::read_dir(source)
             .and_then(|entries| {
                 entries
-                    .map(|entry| entry.map(|entry| entry.file_name()))
+                    .map(|entry| {
+                        entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?)))
+                    })
                     .collect::<io::Result<Vec<_>>>()
             })
             .map_err(self.unreadable(source))?;
-        names.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
-        if let Some(target) = target {
-            open_folder(target, &names)?;
+        entries.sort_unstable_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
+        if let Some(target) = &target {
+            target.open_folder(|name| {
+                entries
+                    .binary_search_by(|(known, _)| known.as_os_str().cmp(name))
+                    .is_ok()
+            })?;
         }
-        for name in names {
+        for (name, kind) in entries {
             self.text(b"entry");
             self.text(b"(");
             self.text(b"name");
             self.text(name.as_bytes());
             self.text(b"node");
-            let target = target.map(|target| target.join(&name));
-            self.node(&source.join(&name), target.as_deref())?;
+            let target = target.as_ref().map(|target| target.child(&name));
+            self.node(&source.join(&name), kind, target)?;
             self.text(b")");
         }
-        match target {
-            Some(target) => finish(target, 0o555),
-            None => Ok(()),
-        }
+        target.map_or(Ok(()), Place::close_folder)
     }
 
-    fn file(&mut self, source: &Path, target: Option<&Path>, metadata: &Metadata) -> Result<()> {
+    fn file(&mut self, source: &Path, target: Option<Place>) -> Result<()> {
+        let mut from = File::open(source).map_err(self.unreadable(source))?;
+        let metadata = from.metadata().map_err(self.unreadable(source))?;
         let is_executable = metadata.permissions().mode() & 0o100 != 0;
         self.text(b"regular");
         if is_executable {
@@ -144,21 +140,26 @@ impl<'a> Serialiser<'a> {
         self.text(b"contents");
         let length = metadata.len();
         self.hasher.update(length.to_le_bytes());
-        let mut from = File::open(source).map_err(self.unreadable(source))?;
-        let mut to = target.map(Patched::open).transpose()?;
+        let mode = if is_executable { 0o555 } else { 0o444 };
+        let mut to = target.map(|target| target.open_file(mode)).transpose()?;
         if to.is_none() {
             forget(&from);
         }
-        let mut done = 0;
-        loop {
-            let read = match from.read(&mut self.buffer) {
+        let mut rest = length;
+        while rest > 0 {
+            let most = self
+                .buffer
+                .len()
+                .min(usize::try_from(rest).unwrap_or(usize::MAX));
+            let read = match from.read(&mut self.buffer[..most]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other.map_err(self.unreadable(source))?,
             };
             if read == 0 {
-                break;
+                let odd = io::Error::other(format!("it ends {rest} bytes before its end"));
+                return Err(self.unreadable(source)(odd));
             }
-            done += read as u64;
+            rest -= read as u64;
             let chunk = &self.buffer[..read];
             self.hasher.update(chunk);
             if let Some(to) = &mut to {
@@ -169,19 +170,8 @@ impl<'a> Serialiser<'a> {
                 return Err(self.unreadable(source)(stopped));
             }
         }
-        if done != length {
-            let odd = io::Error::other(format!("it has {done} bytes instead of {length}"));
-            return Err(self.unreadable(source)(odd));
-        }
         self.pad(length);
-        match to {
-            Some(to) => {
-                to.end()?;
-                let mode = if is_executable { 0o555 } else { 0o444 };
-                target.map_or(Ok(()), |target| finish(target, mode))
-            }
-            None => Ok(()),
-        }
+        to.map_or(Ok(()), PatchedFile::end)
     }
 
     fn text(&mut self, text: &[u8]) {
@@ -203,51 +193,6 @@ impl<'a> Serialiser<'a> {
     }
 }
 
-/// A folder to be filled: what is in it and has no place there goes.
-fn open_folder(target: &Path, names: &[OsString]) -> Result<()> {
-    match fs::symlink_metadata(target) {
-        Ok(metadata) if metadata.is_dir() => {
-            fs::set_permissions(target, Permissions::from_mode(0o700))
-                .map_err(Error::io("set the mode of", target))?;
-            for entry in fs::read_dir(target).map_err(Error::io("read", target))? {
-                let entry = entry.map_err(Error::io("read", target))?;
-                if names.binary_search(&entry.file_name()).is_err() {
-                    remove(&entry.path())?;
-                }
-            }
-            Ok(())
-        }
-        _ => {
-            remove(target)?;
-            DirBuilder::new()
-                .mode(0o700)
-                .create(target)
-                .map_err(Error::io("create", target))
-        }
-    }
-}
-
-/// Mode and time of what is complete.
-fn finish(path: &Path, mode: u32) -> Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(mode))
-        .map_err(Error::io("set the mode of", path))?;
-    settle_time(path)
-}
-
-/// As Nix has it (`canonicalisePathMetaData`).
-fn settle_time(path: &Path) -> Result<()> {
-    let time = Timespec {
-        tv_sec: 1,
-        tv_nsec: 0,
-    };
-    let times = Timestamps {
-        last_access: time,
-        last_modification: time,
-    };
-    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(Error::errno("set the time of", path))
-}
-
 /// Lower-case digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -256,8 +201,9 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
     use std::io::Write;
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{MetadataExt, symlink};
     use std::path::PathBuf;
     use std::process::Command;
 
@@ -393,7 +339,7 @@ mod tests {
     fn what_is_no_part_of_a_store_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         rustix::fs::mknodat(
-            CWD,
+            rustix::fs::CWD,
             dir.path().join("pipe"),
             rustix::fs::FileType::Fifo,
             rustix::fs::Mode::RUSR,

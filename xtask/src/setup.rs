@@ -22,7 +22,7 @@ const fn package(name: &'static str, provides: &'static str, reason: &'static st
 }
 
 /// `provides` is a program on the path, or a file if it starts with a slash.
-const PACKAGES: [Package; 21] = [
+const PACKAGES: [Package; 23] = [
     package("nix-bin", "nix", "evaluates hosts and builds systems"),
     package("git", "git", "says which files of a repository are tracked"),
     package(
@@ -36,6 +36,8 @@ const PACKAGES: [Package; 21] = [
         "writes the image, and reads it in tests",
     ),
     package("openssh-client", "ssh", "logs in to live machines"),
+    package("openssh-server", "sshd", "proves its key in tests"),
+    package("nftables", "nft", "keeps packets from the links of tests"),
     package(
         "qemu-system-x86",
         "qemu-system-x86_64",

@@ -40,6 +40,17 @@ pub enum Error {
         source: ssh_key::Error,
     },
 
+    /// A machine does not prove that it has a host key.
+    #[error("the machine proves no ssh host key: {reason}")]
+    Exchange {
+        /// What is wrong.
+        reason: &'static str,
+    },
+
+    /// The connection broke off.
+    #[error("the connection broke off")]
+    Stream(#[source] io::Error),
+
     /// A name that is no build id.
     #[error("{0:?} is no build id: 32 lower-case hexadecimal digits")]
     BuildId(String),

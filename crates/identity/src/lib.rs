@@ -18,12 +18,14 @@
 //! This crate gets all paths from its caller, and does not read the environment.
 
 mod error;
+mod exchange;
 mod key;
 mod pin;
 mod secret;
 mod store;
 
 pub use error::Error;
+pub use exchange::prove;
 pub use key::{HostKey, fingerprint};
 pub use pin::{Pin, Pins};
 pub use secret::Secret;

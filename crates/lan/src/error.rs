@@ -3,6 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 
+use crate::LinkLocal;
+
 /// A failure of this crate. The source is never repeated in the message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +27,26 @@ pub enum Error {
         address: IpAddr,
         /// The link's name.
         link: String,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The network cannot be used.
+    #[error("cannot {action}")]
+    Socket {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// A machine does not take a connection.
+    #[error("no connection to port {port} of {address}")]
+    Dial {
+        /// The machine.
+        address: LinkLocal,
+        /// The port.
+        port: u16,
         /// What the system said.
         source: io::Error,
     },

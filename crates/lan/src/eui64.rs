@@ -48,6 +48,23 @@ impl Mac {
         self.0[0] & UNIVERSAL_LOCAL != 0
     }
 
+    /// Whether it is of a range that hypervisors give to their guests' cards.
+    pub fn is_virtual(self) -> bool {
+        /// QEMU, Hyper-V, VMware (four), VirtualBox, Xen, Parallels: by the IEEE's list, or by custom (QEMU).
+        const RANGES: [[u8; 3]; 9] = [
+            [0x52, 0x54, 0x00],
+            [0x00, 0x15, 0x5d],
+            [0x00, 0x05, 0x69],
+            [0x00, 0x0c, 0x29],
+            [0x00, 0x1c, 0x14],
+            [0x00, 0x50, 0x56],
+            [0x08, 0x00, 0x27],
+            [0x00, 0x16, 0x3e],
+            [0x00, 0x1c, 0x42],
+        ];
+        RANGES.iter().any(|range| self.0.starts_with(range))
+    }
+
     /// The modified EUI-64 interface identifier.
     ///
     /// # Errors

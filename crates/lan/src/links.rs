@@ -60,6 +60,14 @@ impl Link {
         self.state_of(ALIAS)
     }
 
+    /// Whether the link has a link-local IPv6 address that can be used.
+    pub(crate) fn has_link_local(&self) -> bool {
+        self.addresses.iter().any(|own| {
+            let is_local = matches!(own.address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+            is_local && own.state == AddressState::Held
+        })
+    }
+
     fn state_of(&self, address: Ipv6Addr) -> Option<AddressState> {
         let found = self
             .addresses

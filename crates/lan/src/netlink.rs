@@ -1,6 +1,7 @@
 //! rtnetlink(7), blocking: dumps, requests with their acknowledgement, and the kernel's announcements.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use netlink_packet_core::{
@@ -157,18 +158,36 @@ impl Announcements {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(failed(errno.into())),
         }
-        // What has changed is asked for anew, so what was said is not looked at, nor is it a loss if some was dropped.
+        self.drain().map(drop)
+    }
+
+    /// Takes what was announced; says whether there was something.
+    ///
+    /// What has changed is asked for anew, so what was said is not looked at, nor is it a loss if some was dropped.
+    pub(crate) fn drain(&self) -> Result<bool, Error> {
         let mut buffer = Vec::with_capacity(1 << 16);
+        let mut changed = false;
         loop {
             buffer.clear();
             match self.socket.recv(&mut buffer, 0) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.raw_os_error() == Some(ENOBUFS) => {}
+                Ok(_) => changed = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changed),
+                Err(error) if error.raw_os_error() == Some(ENOBUFS) => changed = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failed(error)),
+                Err(source) => {
+                    return Err(Error::Netlink {
+                        action: "listen for changes",
+                        source,
+                    });
+                }
             }
         }
+    }
+}
+
+impl AsFd for Announcements {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

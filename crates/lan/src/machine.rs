@@ -1,0 +1,228 @@
+//! Machines on the links, made of what was heard from several sides. No clock and no kernel of its own.
+//!
+//! A machine is its card on a link: everything that is heard from an address belongs to the card whose EUI-64 address it is,
+//! or else to the card that the neighbour table has for it. So what is said as `fe80::47` and what is said as the machine's own
+//! address come together.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use crate::neighbour::Neighbour;
+use crate::{ALIAS, Claim, InterfaceId, Link, LinkLocal, Mac, Zone};
+
+/// From where a machine is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// It answered by multicast DNS.
+    pub mdns: bool,
+    /// It answered an ICMPv6 echo.
+    pub echo: bool,
+    /// It is in the kernel's neighbour table.
+    pub neighbour: bool,
+}
+
+/// A machine on a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Where it is to be dialled: its EUI-64 address if it has one, with the link's name as its zone.
+    pub address: LinkLocal,
+    /// The link's index.
+    pub link: u32,
+    /// Its card, unless it hides that.
+    pub mac: Option<Mac>,
+    /// It answers at `fe80::47`.
+    pub holds_alias: bool,
+    /// From where it is known.
+    pub heard: Heard,
+    /// What it says of itself.
+    pub claim: Claim,
+}
+
+/// What was heard of one address.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Voice {
+    pub(crate) heard: Heard,
+    pub(crate) claim: Claim,
+}
+
+/// By link and address.
+pub(crate) type Voices = BTreeMap<(u32, Ipv6Addr), Voice>;
+
+/// Folds what was heard into machines, sorted by link and card. The links' own addresses are left out.
+pub(crate) fn fold(links: &[Link], voices: &Voices, neighbours: &[Neighbour]) -> Vec<Machine> {
+    let table: BTreeMap<(u32, Ipv6Addr), Mac> = neighbours
+        .iter()
+        .map(|entry| ((entry.link, entry.address), entry.mac))
+        .collect();
+    let mut all = voices.clone();
+    for key in table.keys() {
+        all.entry(*key).or_default().heard.neighbour = true;
+    }
+    let mut machines: BTreeMap<(u32, Option<Mac>, Option<Ipv6Addr>), Machine> = BTreeMap::new();
+    for ((index, address), voice) in all {
+        let Some(link) = links.iter().find(|link| link.index == index) else {
+            continue;
+        };
+        let mac = mac_of(address).or_else(|| table.get(&(index, address)).copied());
+        let is_own = link.addresses.iter().any(|own| own.address == address);
+        if is_own || mac.is_some() && mac == link.mac {
+            continue;
+        }
+        // Of the alias alone nobody can say which machine it is.
+        if address == ALIAS && mac.is_none() {
+            continue;
+        }
+        let zone = Some(Zone::Name(link.name.clone()));
+        let Ok(there) = LinkLocal::new(address, zone) else {
+            continue;
+        };
+        let key = (index, mac, mac.is_none().then_some(address));
+        let machine = machines.entry(key).or_insert_with(|| Machine {
+            address: there.clone(),
+            link: index,
+            mac,
+            holds_alias: false,
+            heard: Heard::default(),
+            claim: Claim::default(),
+        });
+        machine.holds_alias |= address == ALIAS;
+        if rank(address) > rank(machine.address.address()) {
+            machine.address = there;
+        }
+        machine.heard.mdns |= voice.heard.mdns;
+        machine.heard.echo |= voice.heard.echo;
+        machine.heard.neighbour |= voice.heard.neighbour;
+        // What is said under the machine's own address counts for more than what is said under the alias.
+        let mut claim = std::mem::take(&mut machine.claim);
+        if address == ALIAS {
+            let own = std::mem::replace(&mut claim, voice.claim);
+            claim.merge(own);
+        } else {
+            claim.merge(voice.claim);
+        }
+        machine.claim = claim;
+    }
+    machines.into_values().collect()
+}
+
+fn mac_of(address: Ipv6Addr) -> Option<Mac> {
+    InterfaceId::of(address).mac().ok()
+}
+
+/// Which of a machine's addresses is its name.
+fn rank(address: Ipv6Addr) -> u8 {
+    match address {
+        ALIAS => 0,
+        _ if mac_of(address).is_some() => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, name: &str) -> Link {
+        Link {
+            index,
+            name: name.into(),
+            mac: Some(Mac([2, 0, 0, 0, 0, index as u8])),
+            up: true,
+            addresses: Vec::new(),
+        }
+    }
+
+    fn voice(heard: &str, host: &str) -> Voice {
+        let mut voice = Voice::default();
+        match heard {
+            "mdns" => voice.heard.mdns = true,
+            _ => voice.heard.echo = true,
+        }
+        voice.claim.host = (!host.is_empty()).then(|| host.into());
+        voice
+    }
+
+    const CARD: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+
+    fn eui64() -> Ipv6Addr {
+        CARD.interface_id().unwrap().link_local()
+    }
+
+    #[test]
+    fn the_alias_and_the_own_address_are_one_machine() {
+        let links = [link(2, "eno1"), link(3, "eno2")];
+        let voices = Voices::from([
+            ((2, ALIAS), voice("mdns", "NixOS")),
+            ((2, eui64()), voice("echo", "")),
+        ]);
+        let table = [Neighbour {
+            link: 2,
+            address: ALIAS,
+            mac: CARD,
+        }];
+        let machines = fold(&links, &voices, &table);
+        assert_eq!(machines.len(), 1, "{machines:?}");
+        let machine = &machines[0];
+        assert_eq!(machine.address.to_string(), "fe80::5054:ff:fe12:3456%eno1");
+        assert_eq!(machine.mac, Some(CARD));
+        assert!(machine.holds_alias);
+        let everywhere = Heard {
+            mdns: true,
+            echo: true,
+            neighbour: true,
+        };
+        assert_eq!(machine.heard, everywhere);
+        assert_eq!(machine.claim.host.as_deref(), Some("NixOS"));
+        // The same card on another link is another row; without the table nobody knows whose the alias is.
+        let both = Voices::from([
+            ((2, ALIAS), voice("mdns", "NixOS")),
+            ((2, eui64()), voice("echo", "")),
+            ((3, eui64()), voice("echo", "")),
+        ]);
+        let machines = fold(&links, &both, &[]);
+        assert_eq!(machines.len(), 2);
+        assert!(machines.iter().all(|machine| !machine.holds_alias));
+    }
+
+    #[test]
+    fn own_addresses_and_unknown_links_are_left_out() {
+        let mut own = link(2, "eno1");
+        own.mac = Some(CARD);
+        let voices = Voices::from([
+            ((2, eui64()), voice("echo", "")),
+            ((9, "fe80::1".parse().unwrap()), voice("echo", "")),
+        ]);
+        assert_eq!(fold(&[own], &voices, &[]), []);
+    }
+
+    #[test]
+    fn an_address_that_hides_the_card_is_known_by_the_table() {
+        let opaque: Ipv6Addr = "fe80::8d3b:1a2b:77f0:19c5".parse().unwrap();
+        let voices = Voices::from([((2, opaque), voice("mdns", "NixOS"))]);
+        let links = [link(2, "eno1")];
+        assert_eq!(fold(&links, &voices, &[])[0].mac, None);
+        let table = [Neighbour {
+            link: 2,
+            address: opaque,
+            mac: CARD,
+        }];
+        let machines = fold(&links, &voices, &table);
+        assert_eq!(machines[0].mac, Some(CARD));
+        assert_eq!(machines[0].address.address(), opaque);
+    }
+
+    #[test]
+    fn what_is_said_as_the_alias_counts_less() {
+        let voices = Voices::from([
+            ((2, ALIAS), voice("mdns", "Other")),
+            ((2, eui64()), voice("mdns", "NixOS")),
+        ]);
+        let table = [Neighbour {
+            link: 2,
+            address: ALIAS,
+            mac: CARD,
+        }];
+        let machines = fold(&[link(2, "eno1")], &voices, &table);
+        assert_eq!(machines[0].claim.host.as_deref(), Some("NixOS"));
+    }
+}

@@ -54,6 +54,8 @@ pub struct Installed {
     pub kept: usize,
     /// The fingerprint of the host's own ssh host key.
     pub fingerprint: String,
+    /// What the boot loader's installer had to say, by lines.
+    pub boot_loader: Vec<String>,
 }
 
 /// A target that has what the store of this machine has of the system.
@@ -167,9 +169,10 @@ pub fn finish(
     tell(Phase::Sync, 0, 0);
     sync_all(&[&inside(root, Path::new("/nix/var/nix/profiles")), root])?;
 
+    let mut said = Vec::new();
     if plan.boot_loader != LoaderKind::None {
         tell(Phase::BootLoader, 0, 0);
-        boot_loader::install(root)?;
+        said = boot_loader::install(root, plan.system.is_built_in)?;
         sync(root)?;
         if let Some(esp) = &plan.system.esp {
             sync(&inside(root, esp))?;
@@ -185,6 +188,7 @@ pub fn finish(
         written: copied.written,
         kept: copied.kept,
         fingerprint,
+        boot_loader: said,
     })
 }
 

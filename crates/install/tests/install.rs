@@ -4,12 +4,15 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use flk_install::{Error, Options, System, TEMPORARY_PREFIX, execute, plan};
 use flk_nix::Nix;
+
+/// The name of a system that is NixOS's.
+const NIXOS: &str = "nixos";
 
 /// A mounted file system, and a system to be installed there.
 struct Bench {
@@ -37,9 +40,11 @@ impl Bench {
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
-        let toplevel = nix
-            .add_path(&system(dir.path(), name), &format!("system-{name}"))
-            .unwrap();
+        let made = system(dir.path(), name);
+        if name == NIXOS {
+            make_nixos(&made);
+        }
+        let toplevel = nix.add_path(&made, &format!("system-{name}")).unwrap();
         let root = dir.path().join("root");
         fs::create_dir(&root).unwrap();
         let mounted = Command::new("mount")
@@ -120,6 +125,69 @@ fn system(dir: &Path, name: &str) -> PathBuf {
     fs::write(system.join("program"), noise).unwrap();
     fs::set_permissions(system.join("program"), fs::Permissions::from_mode(0o755)).unwrap();
     system
+}
+
+/// As NixOS has it: nothing of flk's own documents, but an activation and a switch, which write down what they see.
+fn make_nixos(system: &Path) {
+    for file in ["stage2.json", "bootloader.json"] {
+        fs::remove_file(system.join(file)).unwrap();
+    }
+    fs::create_dir(system.join("bin")).unwrap();
+    for (file, text) in [
+        (
+            "activate",
+            "#!/bin/sh\nhostname inside\necho \"activate $IN_NIXOS_ENTER\" >>/record\nexit 3\n",
+        ),
+        (
+            "bin/switch-to-configuration",
+            "#!/bin/sh\nset -e\ntest -e /etc/NIXOS\ntest -c /dev/null\ntest -d /proc/1\n\
+             echo \"$1 $NIXOS_INSTALL_BOOTLOADER $(readlink /etc/mtab) $(hostname)\" >>/record\n\
+             echo updating the menu\necho 'warning: no room' >&2\n",
+        ),
+    ] {
+        fs::write(system.join(file), text).unwrap();
+        fs::set_permissions(system.join(file), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn a_nixos_installs_its_own_boot_loader_from_within() {
+    let Some(bench) = Bench::open(NIXOS, 200) else {
+        return;
+    };
+    // This machine's shell, for the two scripts.
+    let root = bench.root();
+    for (link, to) in [
+        ("bin", "usr/bin"),
+        ("lib", "usr/lib"),
+        ("lib64", "usr/lib64"),
+    ] {
+        symlink(to, root.join(link)).unwrap();
+    }
+    fs::create_dir(root.join("usr")).unwrap();
+    let usr = root.join("usr");
+    let mounted = Command::new("mount")
+        .args(["--bind", "/usr"])
+        .arg(&usr)
+        .status();
+    assert!(mounted.unwrap().success());
+    let installed = execute(plan(&bench.options).unwrap(), &mut |_| {});
+    let unmounted = Command::new("umount").arg(&usr).status();
+    assert!(unmounted.unwrap().success());
+    let installed = installed.unwrap();
+    assert_eq!(
+        fs::read_to_string(root.join("record")).unwrap(),
+        "activate 1\nboot 1 /proc/mounts inside\n"
+    );
+    assert_eq!(
+        installed.boot_loader,
+        ["updating the menu", "warning: no room"]
+    );
+    // The machine that installs keeps its own name, and the target its own folders.
+    let own = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_ne!(own.trim(), "inside");
+    assert_eq!(fs::read_dir(root.join("proc")).unwrap().count(), 0);
+    assert!(root.join("etc/ssh/ssh_host_ed25519_key").exists());
 }
 
 #[test]

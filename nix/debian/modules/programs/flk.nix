@@ -15,7 +15,11 @@
   };
 
   config = lib.mkIf config.programs.flk.enable {
-    environment.systemPackages = [ pkgs.flk ];
+    # The keyring is what `flk update` trusts a mirror by.
+    environment.systemPackages = [
+      pkgs.flk
+      pkgs.debian-archive-keyring
+    ];
 
     # Evaluation begins with the pinned archive's index; scripts are built by the sandbox's shell. pkgs.flk refers to the flake flk.
     system.extraDependencies = [

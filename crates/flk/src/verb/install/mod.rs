@@ -124,6 +124,12 @@ fn install(args: Args) -> Result<()> {
     }
     let root = plan.root.clone();
     let installed = carry_out(plan, &system)?;
+    for line in &installed.boot_loader {
+        match line.split_once("warning: ") {
+            Some((_, warning)) => ui::warn(warning),
+            None => ui::detail(line),
+        }
+    }
     ui::note(format_args!(
         "{} is installed as generation {} ({})",
         args.host,

@@ -1,12 +1,14 @@
-//! The bench itself: what a test needs of this machine, one test at a time, and where its logs go.
+//! The bench itself: what a test needs of this machine, few tests at a time, and where its logs go.
 
 use crate::BenchError;
 use std::{
     env,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 /// Something that a test cannot do without.
@@ -91,10 +93,15 @@ impl Need {
     }
 }
 
-/// The right to use this machine for one test; other tests wait until it is dropped.
+/// How many tests may use this machine at a time.
+const PLACES: usize = 2;
+/// How often a test that waits for a place looks whether one is free.
+const WAIT: Duration = Duration::from_millis(300);
+
+/// The right to use this machine for one test, together with few others; more of them wait until it is dropped.
 pub struct Bench {
     promise: &'static str,
-    _turn: File,
+    _place: File,
 }
 
 impl Bench {
@@ -130,18 +137,31 @@ impl Bench {
         }
         let folder = folder();
         fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
-        let path = folder.join("turn");
-        let turn = File::create(&path).map_err(BenchError::file(&path))?;
-        turn.lock().map_err(BenchError::file(&path))?;
         Ok(Some(Bench {
             promise,
-            _turn: turn,
+            _place: place(&folder)?,
         }))
     }
 
     /// Where this test's consoles are logged.
     pub fn logs(&self) -> PathBuf {
         folder().join("logs").join(self.promise)
+    }
+}
+
+/// One of the places, when one is free.
+fn place(folder: &Path) -> Result<File, BenchError> {
+    loop {
+        for number in 0..PLACES {
+            let path = folder.join(format!("place-{number}"));
+            let file = File::create(&path).map_err(BenchError::file(&path))?;
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(BenchError::file(&path)(error)),
+            }
+        }
+        thread::sleep(WAIT);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::{Bench, BenchError, Flk, Link, Ssh, bench::folder, binary, run};
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -131,7 +131,8 @@ impl Fixture {
     ///
     /// # Errors
     /// When flk fails; with everything that it said.
-    pub fn shared(_turn: &Bench) -> Result<Self, BenchError> {
+    pub fn shared(_place: &Bench) -> Result<Self, BenchError> {
+        let _turn = turn()?;
         let folder = folder().join(name()?);
         let done = folder.join("done");
         if !done.exists() {
@@ -202,6 +203,7 @@ impl Fixture {
     /// # Errors
     /// When flk fails; with everything that it said.
     pub fn image_of(&self, host: &str) -> Result<PathBuf, BenchError> {
+        let _turn = turn()?;
         let iso = self.iso.with_file_name(format!("{host}.iso"));
         if !iso.exists() {
             self.flk.run(&self.repository, &["iso", host])?.success()?;
@@ -240,6 +242,7 @@ impl Fixture {
     /// # Errors
     /// When xorriso fails.
     pub fn medium(&self) -> Result<PathBuf, BenchError> {
+        let _turn = turn()?;
         let medium = self.repository.with_file_name("medium");
         if !medium.exists() {
             let new = medium.with_extension("new");
@@ -379,6 +382,14 @@ pub fn file_on_iso(iso: &Path, path: &str) -> Result<String, BenchError> {
         .arg(&copy))?
     .success()?;
     read(&copy)
+}
+
+/// The right to make what is shared, until it is dropped; who comes later finds it made.
+fn turn() -> Result<File, BenchError> {
+    let path = folder().join("turn");
+    let turn = File::create(&path).map_err(BenchError::file(&path))?;
+    turn.lock().map_err(BenchError::file(&path))?;
+    Ok(turn)
 }
 
 /// The name of the shared image's folder: what it is made of.

@@ -72,7 +72,9 @@ fn live_system_is_whole() -> Result<(), BenchError> {
         "{metadata}"
     );
     // What `flk update` trusts a mirror by.
-    read("test -s /usr/share/keyrings/debian-archive-keyring.gpg -o -s /usr/share/keyrings/debian-archive-keyring.pgp")?;
+    read(
+        "test -s /usr/share/keyrings/debian-archive-keyring.gpg -o -s /usr/share/keyrings/debian-archive-keyring.pgp",
+    )?;
     let hosts = read(
         "timeout 600 nix eval --json /iso/devos#nixosConfigurations --apply builtins.attrNames && \
          readlink -f $(command -v flk) | grep -c ^/nix/store/",

@@ -3,6 +3,7 @@
 mod build;
 mod demo;
 mod error;
+mod lanes;
 mod setup;
 mod suite;
 mod tidy;
@@ -91,6 +92,16 @@ pub(crate) fn cargo_command() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
+}
+
+/// Cargo runs us with the environment of a build; what we start is to start as from a shell.
+pub(crate) fn as_from_a_shell(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// Runs Cargo, with its output where ours goes.

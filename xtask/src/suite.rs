@@ -1,18 +1,22 @@
 //! Every test there is, and one closing line for all of them.
 
-use crate::{Error, Result, cargo_command, root, say, setup};
+use crate::{Error, Result, as_from_a_shell, cargo_command, lanes, root, say, setup};
 use std::{
-    env,
     io::{BufRead, BufReader, Read},
     ops::AddAssign,
     process::{Command, Stdio},
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     thread,
     time::Instant,
 };
 
 /// Where the built-in channel's library has its tests: an expression that gives the list of its failures.
 const NIX_TESTS: &str = "nix/debian/lib/tests";
+
+/// The package of the tests with whole machines.
+const MACHINE_TESTS: &str = "flk-tests";
+/// How many of its programs run at a time: a machine that starts keeps one processor busy and waits in between.
+const LANES: usize = 2;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Count {
@@ -43,19 +47,11 @@ pub(crate) fn run(quick: bool) -> Result<()> {
         "test",
         "--workspace",
         "--exclude",
-        "flk-tests",
+        MACHINE_TESTS,
         "--no-fail-fast",
     ])?;
     if !quick {
-        // Machines share two processors: one test at a time, and the files' tests one after the other.
-        total += cargo_test(&[
-            "test",
-            "--package",
-            "flk-tests",
-            "--no-fail-fast",
-            "--",
-            "--test-threads=1",
-        ])?;
+        total += machine_tests()?;
     }
     say(format_args!(
         "in {} minutes:",
@@ -70,6 +66,28 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     } else {
         Err(Error::Tests)
     }
+}
+
+/// The tests with whole machines, as many at a time as they share this one among them (`flk_tests::Bench`).
+fn machine_tests() -> Result<Count> {
+    let count = Mutex::new(Count::default());
+    let programs = lanes::programs(MACHINE_TESTS)?;
+    lanes::run(&programs, &root().join("tests"), LANES, &|program, ran| {
+        let mut one = Count::default();
+        for line in ran.output.lines() {
+            one += counted(line);
+        }
+        // A test that skips itself passes in the harness's eyes.
+        one.passed = one.passed.saturating_sub(one.skipped);
+        let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        say(ran.output.trim_end());
+        if !ran.is_success && one.failed == 0 {
+            say(format_args!("FAILED {}", program.display()));
+            one.failed = 1;
+        }
+        *count += one;
+    })?;
+    Ok(count.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The channel's library, by Nix itself.
@@ -138,13 +156,7 @@ fn cargo_test(arguments: &[&str]) -> Result<Count> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // Cargo runs us with the environment of a build; `cargo test` is to start as from a shell.
-    for (name, _) in env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            command.env_remove(&name);
-        }
-    }
+    as_from_a_shell(&mut command);
     let mut child = command.spawn().map_err(|source| Error::Start {
         program: "cargo".into(),
         source,

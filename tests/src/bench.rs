@@ -27,6 +27,20 @@ pub enum Need {
 }
 
 impl Need {
+    /// What peers in network namespaces need.
+    pub const PEERS: &'static [Need] = &[
+        Need::Root,
+        Need::Tun,
+        Need::Flk,
+        Need::Program("ip"),
+        Need::Program("nft"),
+        Need::Program("ssh"),
+        Need::Program("ssh-keygen"),
+        Need::Program("nsenter"),
+        Need::Program("setpriv"),
+        Need::File("/usr/sbin/sshd"),
+    ];
+
     /// What machines in QEMU on a link of their own need.
     pub const MACHINES: &'static [Need] = &[
         Need::Root,

@@ -44,11 +44,16 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(verb::init::Args),
+    Discover(verb::discover::Args),
     Generations(verb::generations::Args),
     Hosts(verb::hosts::Args),
+    Identity(verb::identity::Args),
     Install(verb::install::Args),
     Iso(verb::iso::Args),
+    Pins(verb::pins::Args),
     Rollback(verb::rollback::Args),
+    Ssh(verb::ssh::Args),
+    SshConfig(verb::ssh_config::Args),
     Switch(verb::switch::Args),
     Update(verb::update::Args),
     Vm(verb::vm::Args),
@@ -62,11 +67,16 @@ fn main() -> ExitCode {
     let done = |()| 0;
     let outcome = match cli.verb {
         Verb::Init(args) => verb::init::run(args).map(done),
+        Verb::Discover(args) => verb::discover::run(args).map(done),
         Verb::Generations(args) => verb::generations::run(args).map(done),
         Verb::Hosts(args) => verb::hosts::run(args).map(done),
+        Verb::Identity(args) => verb::identity::run(args).map(done),
         Verb::Install(args) => verb::install::run(args),
         Verb::Iso(args) => verb::iso::run(args).map(done),
+        Verb::Pins(args) => verb::pins::run(args).map(done),
         Verb::Rollback(args) => verb::rollback::run(args),
+        Verb::Ssh(args) => verb::ssh::run(args),
+        Verb::SshConfig(args) => verb::ssh_config::run(args).map(done),
         Verb::Switch(args) => verb::switch::run(args),
         Verb::Update(args) => verb::update::run(args).map(done),
         Verb::Vm(args) => verb::vm::run(args).map(done),

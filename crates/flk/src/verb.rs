@@ -1,12 +1,17 @@
 //! The verbs, one file each.
 
+pub(crate) mod discover;
 pub(crate) mod generations;
 pub(crate) mod hosts;
+pub(crate) mod identity;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod iso;
 pub(crate) mod live;
+pub(crate) mod pins;
 pub(crate) mod rollback;
+pub(crate) mod ssh;
+pub(crate) mod ssh_config;
 pub(crate) mod switch;
 pub(crate) mod update;
 pub(crate) mod util;

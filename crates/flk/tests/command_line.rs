@@ -5,7 +5,12 @@ mod workbench;
 use workbench::Workbench;
 
 /// `live` is not for people: it has help, but is not listed.
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 15] = [
+    "discover",
+    "identity",
+    "pins",
+    "ssh",
+    "ssh-config",
     "init",
     "generations",
     "hosts",

@@ -55,6 +55,30 @@ pub enum Error {
     #[error("{0:?} is no build id: 32 lower-case hexadecimal digits")]
     BuildId(String),
 
+    /// A name that is no host's.
+    #[error("{0:?} is no host's name: letters, digits, `-`, `_` and `.`, at most 64")]
+    HostName(String),
+
+    /// The identities file is not what it should be.
+    #[error("{} {reason}", path.display())]
+    Identities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// What was learned contradicts the identities file.
+    #[error("{} has something else of {host}: {what}", path.display())]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+        /// The host.
+        host: String,
+        /// What contradicts.
+        what: String,
+    },
+
     /// A pin's file is damaged.
     #[error("{} is no pin; remove it, and run `flk iso` again for its host", path.display())]
     Pin {

@@ -15,17 +15,26 @@
 //!   cannot be computed, nor the key of another build.
 //! - The key is the live system's alone. An installed host makes its own.
 //!
+//! A machine's key is known by a proof ([`prove`]), and who it is by a verdict ([`judge`]): the live machine of a pin, a host
+//! of the identities file ([`Identities`]), or nobody who is known.
+//!
 //! This crate gets all paths from its caller, and does not read the environment.
 
 mod error;
 mod exchange;
 mod key;
+mod known_hosts;
 mod pin;
+mod registry;
 mod secret;
 mod store;
+mod verdict;
 
 pub use error::Error;
 pub use exchange::prove;
 pub use key::{HostKey, fingerprint};
+pub use known_hosts::Expected;
 pub use pin::{Pin, Pins};
+pub use registry::{IDENTITIES, Identities, Identity};
 pub use secret::Secret;
+pub use verdict::{Evidence, Verdict, judge};

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +118,28 @@ impl Pins {
         Ok(pins)
     }
 
+    /// Forgets the pin of a build: its live machines are trusted no longer. Says whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::BuildId`], [`Error::Io`].
+    pub fn forget(&self, build: &str) -> Result<bool, Error> {
+        let path = self.path(build)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            other => other.map_err(Error::io("remove", path)).map(|()| true),
+        }
+    }
+
+    /// When the pin of a build was made, as its file has it.
+    ///
+    /// # Errors
+    /// [`Error::BuildId`], [`Error::Io`].
+    pub fn made(&self, build: &str) -> Result<SystemTime, Error> {
+        let path = self.path(build)?;
+        let made = fs::metadata(&path).and_then(|meta| meta.modified());
+        made.map_err(Error::io("read", path))
+    }
+
     fn path(&self, build: &str) -> Result<PathBuf, Error> {
         check_build_id(build)?;
         Ok(self.folder.join(format!("{build}.json")))
@@ -180,6 +203,10 @@ mod tests {
         let file = dir.path().join(format!("flk/pins/{}.json", BUILDS[0]));
         let mode = fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        assert!(pins.made(BUILDS[0]).unwrap().elapsed().unwrap().as_secs() < 600);
+        assert!(pins.forget(BUILDS[0]).unwrap());
+        assert!(!pins.forget(BUILDS[0]).unwrap());
+        assert_eq!(pins.all().unwrap().len(), 1);
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! After an installation from afar: the installed host's key and cards, read over the verified connection, become its identity.
+
+use std::path::Path;
+
+use flk_identity::{Identities, Identity};
+use flk_lan::Mac;
+use jiff::Timestamp;
+
+use crate::{
+    error::{Context, Failure, Result},
+    ui,
+    verb::{
+        discover::search::identities_file,
+        ssh::{destination::Destination, ssh},
+    },
+};
+
+/// Where `flk install` puts a host's key: by the channel, `/etc` itself or its upper layer.
+const KEYS: [&str; 2] = [
+    "etc/ssh/ssh_host_ed25519_key.pub",
+    "var/lib/flk/etc/upper/ssh/ssh_host_ed25519_key.pub",
+];
+/// Where a target is mounted, unless `--root` says otherwise.
+const ROOT: &str = "/mnt";
+/// A card has a device of its own; bridges and the like have none.
+const CARDS: &str = "for card in /sys/class/net/*/device; do cat \"${card%/device}/address\" 2>/dev/null || true; done";
+
+/// The host that a command line installs: `sudo flk install NixOS --yes`, also as one word. `None`: it is none, or restarts the machine.
+pub(crate) fn installed_host(command: &[String]) -> Option<String> {
+    let line = command.join(" ");
+    let mut words = line.split_whitespace().skip_while(|word| {
+        let program = word.rsplit('/').next();
+        program != Some("flk")
+    });
+    words.next()?;
+    let rest: Vec<&str> = words
+        .take_while(|word| !matches!(*word, "&&" | ";" | "|" | "||"))
+        .collect();
+    let is_none = |flag: &&str| matches!(*flag, "--dry-run" | "--attach" | "--reboot" | "--help");
+    if rest.first() != Some(&"install") || rest.iter().any(is_none) {
+        return None;
+    }
+    let mut arguments = rest[1..].iter();
+    while let Some(argument) = arguments.next() {
+        match *argument {
+            "--root" | "--flake" => {
+                arguments.next();
+            }
+            flag if flag.starts_with('-') => {}
+            host => return Some(host.to_owned()),
+        }
+    }
+    None
+}
+
+/// Reads what the target has, and records it for `host`.
+pub(crate) fn learn(destination: &Destination, host: &str, flake: Option<&Path>) -> Result<()> {
+    let Some(build) = destination.build() else {
+        return Err(Failure::new(format!(
+            "{} is no live machine",
+            destination.name
+        )));
+    };
+    let path = identities_file(flake)?.ok_or_else(|| {
+        Failure::new("there is no repository here to record the host in")
+            .hint("run flk in the repository, or name it with --flake DIR")
+    })?;
+    let mut identities = Identities::open(&path)?;
+    let mut command = ssh(destination)?;
+    let keys: Vec<String> = KEYS.iter().map(|key| format!("{ROOT}/{key}")).collect();
+    command
+        .args(["-o", "BatchMode=yes", "--", &destination.name])
+        // The target's folders may be closed to the user.
+        .arg(format!(
+            "sudo -n cat {} 2>/dev/null; echo; {CARDS}",
+            keys.join(" ")
+        ));
+    let output = command.output().context(|| "cannot run ssh".into())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let Some(key) = text.lines().find(|line| line.starts_with("ssh-ed25519 ")) else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::new(format!(
+            "no ssh host key of an installed host is at {ROOT} of {}: {}",
+            destination.name,
+            said.trim()
+        ))
+        .hint("the target has to be mounted there still"));
+    };
+    let mut macs: Vec<Mac> = text
+        .lines()
+        .filter_map(|line| line.trim().parse().ok())
+        .collect();
+    macs.retain(|mac| !mac.is_group() && mac.0 != [0; 6]);
+    let own = destination
+        .found
+        .as_ref()
+        .and_then(|found| found.machine.mac);
+    if let Some(own) = own
+        && !macs.contains(&own)
+    {
+        macs.insert(0, own);
+    }
+    let identity = Identity {
+        host: host.to_owned(),
+        macs,
+        public_key: Some(key.trim().to_owned()),
+        learned: Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        build: Some(build.to_owned()),
+    };
+    let changed = identities.learn(&identity)?;
+    let shown = identity.fingerprint().unwrap_or_default();
+    if changed {
+        ui::note(format_args!(
+            "{host} is recorded in {}: {shown}",
+            path.display()
+        ));
+        ui::note("commit it: `git add identities.toml`");
+    } else {
+        ui::note(format_args!("{host} is in {} already", path.display()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn installations_are_known_by_their_words() {
+        let host = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            installed_host(&words)
+        };
+        for line in [
+            "sudo flk install NixOS --yes",
+            "cd /iso/devos && sudo flk install --yes --root /mnt NixOS",
+            "/run/current-system/sw/bin/flk install NixOS; echo done",
+        ] {
+            assert_eq!(
+                host(line.trim_end_matches("; echo done")).as_deref(),
+                Some("NixOS"),
+                "{line}"
+            );
+        }
+        for line in [
+            "flk switch",
+            "ls",
+            "sudo flk install NixOS --dry-run",
+            "flk install --attach",
+            "echo install NixOS",
+            "sudo flk install NixOS --reboot",
+        ] {
+            assert_eq!(host(line), None, "{line}");
+        }
+    }
+}

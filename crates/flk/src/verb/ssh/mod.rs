@@ -1,0 +1,89 @@
+//! `flk ssh`: a login to a machine on the link that has proven its key, by the user's own ssh.
+
+pub(crate) mod destination;
+
+use std::{os::unix::process::CommandExt as _, path::PathBuf, process::Command};
+
+use self::destination::{Destination, Target};
+use crate::{
+    error::{Context, Failure, Result},
+    place, ui,
+    verb::identity::learn,
+};
+
+/// Log in to a live machine, or to an installed host, by its verified key.
+///
+/// The machine is found on the link and dialled at its EUI-64 address; ssh accepts the key that is pinned for its ISO, or registered in
+/// identities.toml, and no other. Your own known_hosts is neither read nor written; agent, ProxyJump and all else of your ssh configuration
+/// hold. A host that is registered, but not on a link of this machine, is reached as ssh's configuration says.
+///
+/// After `flk ssh HOST -- sudo flk install HOST --yes`, the key of the installed host is read over the same verified way and recorded in
+/// identities.toml, so that the first login to the installed host is verified as well.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A host, such as NixOS, or an address, such as fe80::47%eno1; USER@ before it. The user of a live machine is nixos.
+    #[arg(value_name = "HOST|ADDRESS")]
+    target: Target,
+    /// The repository with identities.toml; without it, the one around the current folder, if any.
+    #[arg(long, value_name = "DIR")]
+    flake: Option<PathBuf>,
+    /// What to run there, after --; without it, a shell.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// Runs the verb; gives the exit code, which is ssh's.
+pub(crate) fn run(args: Args) -> Result<u8> {
+    let destination = Destination::find(&args.target, args.flake.as_deref())?;
+    let mut ssh = ssh(&destination)?;
+    ssh.arg("--").arg(&destination.name).args(&args.command);
+    let learns = learn::installed_host(&args.command).filter(|_| destination.is_live());
+    let Some(host) = learns else {
+        let failed = ssh.exec();
+        return Err(Failure::new("cannot run ssh").because(failed));
+    };
+    let status = ssh.status().context(|| "cannot run ssh".into())?;
+    if !status.success() {
+        // 255 is ssh's own failure, and what a signal leaves is nobody's.
+        return Ok(status
+            .code()
+            .and_then(|code| code.try_into().ok())
+            .unwrap_or(255));
+    }
+    if let Err(failure) = learn::learn(&destination, &host, args.flake.as_deref()) {
+        ui::failure(&failure.render());
+        ui::note(format_args!(
+            "{host} is installed, but its identity is not recorded; while the live machine runs: `flk identity learn {host}`"
+        ));
+        return Ok(1);
+    }
+    Ok(0)
+}
+
+/// `ssh` with the options that a destination demands, without a destination yet.
+pub(crate) fn ssh(destination: &Destination) -> Result<Command> {
+    let program = place::program("ssh", &[]).ok_or_else(|| {
+        Failure::new("there is no ssh on this machine")
+            .hint("on Debian and Ubuntu: `apt install openssh-client`")
+    })?;
+    let mut command = Command::new(program);
+    for (name, value) in destination.options() {
+        command.arg("-o").arg(format!("{name}={value}"));
+    }
+    Ok(command)
+}
+
+impl Destination {
+    /// Whether it is a live machine, rather than an installed host.
+    pub(crate) fn is_live(&self) -> bool {
+        self.build().is_some()
+    }
+
+    /// The build of the live machine's ISO.
+    pub(crate) fn build(&self) -> Option<&str> {
+        match &self.found.as_ref()?.verdict {
+            flk_identity::Verdict::Verified(pin) => Some(&pin.build),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The operator: a user with a home, pins and a repository, who runs flk on a [`Link`].
+
+use crate::{BenchError, KeyPair, Link, Output, binary, run};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A user of flk, with nothing of anybody else's.
+pub struct Operator<'l> {
+    link: &'l Link,
+    files: tempfile::TempDir,
+    /// The key that the operator shows to machines.
+    pub key: KeyPair,
+}
+
+impl<'l> Operator<'l> {
+    /// A user who sits at the link.
+    ///
+    /// # Errors
+    /// When files or keys cannot be made.
+    pub fn new(link: &'l Link) -> Result<Self, BenchError> {
+        let files = tempfile::Builder::new()
+            .prefix("flk-operator-")
+            .tempdir()
+            .map_err(BenchError::file(std::env::temp_dir()))?;
+        let key = KeyPair::make(&files.path().join("keys"), "operator")?;
+        let operator = Operator { link, files, key };
+        let repository = operator.repository();
+        fs::create_dir_all(&repository).map_err(BenchError::file(&repository))?;
+        let flake = repository.join("flake.nix");
+        fs::write(&flake, "{ }\n").map_err(BenchError::file(&flake))?;
+        // ssh takes the home from the user database, so its own files are named to it here.
+        let config = operator.file("ssh_config");
+        let text = format!(
+            "IdentityFile {}\nIdentitiesOnly yes\nBatchMode yes\nConnectTimeout 10\n",
+            operator.key.private.display()
+        );
+        fs::write(&config, text).map_err(BenchError::file(&config))?;
+        let wrapper = operator.file("bin/ssh");
+        fs::create_dir_all(operator.file("bin")).map_err(BenchError::file(&wrapper))?;
+        let script = format!(
+            "#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n",
+            config.display()
+        );
+        fs::write(&wrapper, script).map_err(BenchError::file(&wrapper))?;
+        run(Command::new("chmod").arg("755").arg(&wrapper))?.success()?;
+        Ok(operator)
+    }
+
+    /// A file below the operator's home.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> PathBuf {
+        self.file("repository")
+    }
+
+    /// A key pair of this name, for a machine.
+    ///
+    /// # Errors
+    /// When `ssh-keygen` fails.
+    pub fn key_pair(&self, name: &str) -> Result<KeyPair, BenchError> {
+        KeyPair::make(&self.file("keys"), name)
+    }
+
+    /// Pins a key for a build, as `flk iso` does.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn pin(&self, build: &str, host: &str, key: &KeyPair) -> Result<(), BenchError> {
+        let folder = self.file(".local/share/flk/pins");
+        fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
+        let pin = serde_json::json!({
+            "version": 1, "build": build, "host": host, "publicKey": key.line()?,
+        });
+        let path = folder.join(format!("{build}.json"));
+        fs::write(&path, pin.to_string()).map_err(BenchError::file(&path))
+    }
+
+    /// The operator's environment.
+    pub fn environment(&self, command: &mut Command) {
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .env_clear()
+            .env("HOME", self.files.path())
+            .env("PATH", format!("{}:{path}", self.file("bin").display()))
+            .current_dir(self.repository());
+    }
+
+    /// `flk`, on the link, in the repository.
+    pub fn flk(&self, arguments: &[&str]) -> Command {
+        let flk = binary("flk");
+        let mut command = self.link.command(&flk.to_string_lossy());
+        self.environment(&mut command);
+        command.args(arguments);
+        command
+    }
+
+    /// Runs flk to its end.
+    ///
+    /// # Errors
+    /// Only if it cannot be started.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output, BenchError> {
+        run(&mut self.flk(arguments))
+    }
+
+    /// What `flk discover --json` has found, sorted by address.
+    ///
+    /// # Errors
+    /// When it fails, or prints something else.
+    pub fn discover(&self, arguments: &[&str]) -> Result<Vec<Value>, BenchError> {
+        let output = self
+            .run(&[&["discover", "--json"], arguments].concat())?
+            .success()?;
+        let list: Option<Vec<Value>> = serde_json::from_str(&output.stdout).ok();
+        let mut list = list.ok_or_else(|| BenchError::Understand {
+            what: "flk discover --json".into(),
+            text: output.all(),
+        })?;
+        list.sort_by_key(|machine| machine["address"].to_string());
+        Ok(list)
+    }
+}
+
+/// The SHA-256 fingerprint of a public key's file, as `ssh-keygen` computes it.
+///
+/// # Errors
+/// When `ssh-keygen` fails.
+pub fn fingerprint(file: &Path) -> Result<String, BenchError> {
+    let text = run(Command::new("ssh-keygen").arg("-lf").arg(file))?
+        .success()?
+        .stdout;
+    let word = text.split_whitespace().nth(1).map(str::to_owned);
+    word.ok_or(BenchError::Understand {
+        what: "ssh-keygen -l".into(),
+        text,
+    })
+}

@@ -1,0 +1,413 @@
+//! A machine without a machine: a network namespace with a card on a [`Link`], a real sshd, and an announcer of the test's own.
+//!
+//! The announcer answers multicast DNS as a live machine does (RFC 6762, RFC 6763), or as somebody who only says so; its
+//! messages are written here by hand, since the bench must not judge flk's parser by flk's parser.
+
+use crate::{
+    BenchError, KeyPair, Link, Mac,
+    command::{Output, mortal, run},
+    link::INTERFACE,
+};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    net::{Ipv6Addr, SocketAddrV6, UdpSocket},
+    os::fd::AsFd,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+const PORT: u16 = 5353;
+/// The card's name inside.
+const CARD: &str = "eth0";
+/// For `Command`: it is in no user's path.
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// What a peer says of itself.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// The host, which is the service's name and the machine's, too.
+    pub host: String,
+    /// The TXT record's pairs.
+    pub pairs: Vec<String>,
+}
+
+impl Announcement {
+    /// A live machine's.
+    pub fn live(host: &str, build: &str, fingerprint: &str) -> Self {
+        Announcement {
+            host: host.into(),
+            pairs: vec![
+                format!("host={host}"),
+                format!("build={build}"),
+                format!("key={fingerprint}"),
+            ],
+        }
+    }
+
+    /// The answer to a question for `_flk._tcp`: PTR, SRV, TXT and AAAA, without compression.
+    pub fn message(&self, address: Ipv6Addr) -> Vec<u8> {
+        const IN: u16 = 1;
+        let service = ["_flk", "_tcp", "local"];
+        let instance = [&[self.host.as_str()], &service[..]].concat();
+        let name = [self.host.as_str(), "local"];
+        let mut text = Vec::new();
+        for pair in &self.pairs {
+            text.push(pair.len() as u8);
+            text.extend(pair.as_bytes());
+        }
+        // Priority, weight, port.
+        let mut location = vec![0, 0, 0, 0, 0, 22];
+        location.extend(labels(&name));
+        // An answer, authoritative, with one record and three more.
+        let mut message = vec![0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 3];
+        for (owner, kind, data) in [
+            (labels(&service), 12, labels(&instance)),
+            (labels(&instance), 33, location),
+            (labels(&instance), 16, text),
+            (labels(&name), 28, address.octets().to_vec()),
+        ] {
+            message.extend(owner);
+            message.extend(u16::to_be_bytes(kind));
+            message.extend(IN.to_be_bytes());
+            message.extend(120_u32.to_be_bytes());
+            message.extend((data.len() as u16).to_be_bytes());
+            message.extend(data);
+        }
+        message
+    }
+}
+
+fn labels(labels: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in labels {
+        bytes.push(label.len() as u8);
+        bytes.extend(label.as_bytes());
+    }
+    bytes.push(0);
+    bytes
+}
+
+/// A machine on a link, ended when dropped.
+pub struct Peer {
+    keeper: Child,
+    mac: Mac,
+    sshd: Option<Child>,
+    log: PathBuf,
+    announcer: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
+    /// Questions that the announcer has heard.
+    pub questions: Arc<AtomicUsize>,
+    files: tempfile::TempDir,
+}
+
+impl Peer {
+    /// Puts a card with this address on the link, on the bridge `bridge`.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn new(link: &Link, bridge: &str, mac: Mac) -> Result<Self, BenchError> {
+        let files = tempfile::Builder::new()
+            .prefix("flk-peer-")
+            .tempdir()
+            .map_err(BenchError::file(std::env::temp_dir()))?;
+        let mut command = link.daemon("unshare");
+        let mut keeper = command
+            .args([
+                "--net",
+                "sh",
+                "-euc",
+                "mkdir -p /run/sshd; ip link set lo up; echo ready; exec cat",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|source| BenchError::Start {
+                program: "unshare".into(),
+                source,
+            })?;
+        if let Some(stdout) = keeper.stdout.take() {
+            let _ = BufReader::new(stdout).read_line(&mut String::new());
+        }
+        let peer = Peer {
+            log: files.path().join("sshd.log"),
+            keeper,
+            mac,
+            sshd: None,
+            announcer: None,
+            questions: Arc::default(),
+            files,
+        };
+        let id = peer.keeper.id().to_string();
+        let outside = format!("v{id}");
+        link.run(
+            "ip",
+            &[
+                "link",
+                "add",
+                &outside,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                CARD,
+                "netns",
+                &id,
+                "address",
+                &mac.to_string(),
+            ],
+        )?
+        .success()?;
+        link.run("ip", &["link", "set", &outside, "master", bridge, "up"])?
+            .success()?;
+        peer.run("ip", &["link", "set", CARD, "up"])?.success()?;
+        Ok(peer)
+    }
+
+    /// A peer on the operator's first interface.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn on(link: &Link, last: u8) -> Result<Self, BenchError> {
+        Peer::new(link, INTERFACE, Mac::qemu(last))
+    }
+
+    /// Its card's address.
+    pub fn mac(&self) -> Mac {
+        self.mac
+    }
+
+    /// A command that runs on this peer.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = self.enter();
+        command.arg(program);
+        command
+    }
+
+    /// Runs a command on this peer to its end.
+    ///
+    /// # Errors
+    /// Only if it cannot be started.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<Output, BenchError> {
+        run(self.command(program).args(arguments))
+    }
+
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        let id = self.keeper.id().to_string();
+        command.args(["--net", "--mount", "--target", &id, "--"]);
+        command
+    }
+
+    /// Gives it the alias at once, without looking whether somebody has it.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub fn take_alias(&self) -> Result<(), BenchError> {
+        self.run("ip", &["addr", "add", "fe80::47/64", "dev", CARD, "nodad"])?
+            .success()
+            .map(drop)
+    }
+
+    /// Starts OpenSSH's server with this host key; root may log in with `user`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve(&mut self, host_key: &KeyPair, user: &KeyPair) -> Result<(), BenchError> {
+        let log = File::create(&self.log).map_err(BenchError::file(&self.log))?;
+        let keys = self.files.path().join("authorized_keys");
+        fs::copy(user.public(), &keys).map_err(BenchError::file(&keys))?;
+        let sshd = mortal(self.enter(), SSHD)
+            .args([
+                "-D",
+                "-e",
+                "-f",
+                "/dev/null",
+                "-o",
+                "PidFile=none",
+                "-o",
+                "StrictModes=no",
+            ])
+            .args([
+                "-o",
+                "PermitRootLogin=yes",
+                "-o",
+                "PasswordAuthentication=no",
+            ])
+            .args([
+                "-o",
+                "Subsystem=sftp internal-sftp",
+                "-o",
+                "LogLevel=VERBOSE",
+            ])
+            .arg("-o")
+            .arg(format!("AuthorizedKeysFile={}", keys.display()))
+            .arg("-o")
+            .arg(format!("HostKey={}", host_key.private.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|source| BenchError::Start {
+                program: SSHD.into(),
+                source,
+            })?;
+        self.sshd = Some(sshd);
+        Ok(())
+    }
+
+    /// What sshd has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Answers multicast DNS from now on.
+    ///
+    /// # Errors
+    /// When there is no socket to be had.
+    pub fn announce(&mut self, announcement: &Announcement) -> Result<(), BenchError> {
+        let socket = self.socket(PORT)?;
+        let message = announcement.message(self.mac.link_local());
+        let over = Arc::new(AtomicBool::new(false));
+        let (ends, questions) = (over.clone(), self.questions.clone());
+        let thread = std::thread::spawn(move || {
+            let mut buffer = [0; 9000];
+            while !ends.load(Ordering::Relaxed) {
+                let Ok((length, from)) = socket.recv_from(&mut buffer) else {
+                    continue;
+                };
+                let asks = buffer[..length].windows(5).any(|part| part == b"\x04_flk");
+                // The answers of others come here, too.
+                if asks && buffer[2] & 0x80 == 0 {
+                    questions.fetch_add(1, Ordering::Relaxed);
+                    let _ = socket.send_to(&message, from);
+                }
+            }
+        });
+        self.announcer = Some((over, thread));
+        Ok(())
+    }
+
+    /// A UDP socket in this peer's network; at 5353 it hears the group.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn socket(&self, port: u16) -> Result<UdpSocket, BenchError> {
+        let network = format!("/proc/{}/ns/net", self.keeper.id());
+        let network = File::open(&network).map_err(BenchError::file(network))?;
+        let made = std::thread::spawn(move || -> std::io::Result<UdpSocket> {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            let socket = UdpSocket::bind(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0))?;
+            let link = rustix::net::netdevice::name_to_index(&socket, CARD)?;
+            if port == PORT {
+                socket.join_multicast_v6(&GROUP, link)?;
+            }
+            socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+            Ok(socket)
+        });
+        made.join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            .map_err(BenchError::file("a socket of the peer"))
+    }
+
+    /// Waits until its own address may be used.
+    ///
+    /// # Errors
+    /// [`BenchError::TimedOut`].
+    pub fn wait_for_address(&self) -> Result<(), BenchError> {
+        crate::until("a peer's address", Duration::from_secs(20), || {
+            let shown = self
+                .run("ip", &["-6", "addr", "show", "dev", CARD])
+                .map_err(|e| e.to_string())?;
+            let usable = shown.stdout.contains(&self.mac.link_local().to_string())
+                && !shown.stdout.contains("tentative");
+            if usable { Ok(()) } else { Err(shown.all()) }
+        })
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Some((over, thread)) = self.announcer.take() {
+            over.store(true, Ordering::Relaxed);
+            let _ = thread.join();
+        }
+        if let Some(mut sshd) = self.sshd.take() {
+            let _ = sshd.kill();
+            let _ = sshd.wait();
+        }
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+/// Packets that are being sent.
+pub struct Flood {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<usize>,
+}
+
+impl Flood {
+    /// Ends it; says how many packets were sent.
+    pub fn end(self) -> usize {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+impl Peer {
+    /// Sends forged answers and damaged ones, from all of this peer's addresses in turn: `count` at once, and on until it is ended.
+    ///
+    /// # Errors
+    /// When there are no sockets to be had.
+    pub fn flood(&self, count: usize, to: SocketAddrV6) -> Result<Flood, BenchError> {
+        let network = format!("/proc/{}/ns/net", self.keeper.id());
+        let network = File::open(&network).map_err(BenchError::file(network))?;
+        let over = Arc::new(AtomicBool::new(false));
+        let ends = over.clone();
+        let thread = std::thread::spawn(move || {
+            let went = move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network));
+            assert!(went.is_ok(), "{went:?}");
+            let mut sent = 0;
+            while !ends.load(Ordering::Relaxed) || sent < count {
+                let n = sent % 2000;
+                let address = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x5054, 0xff, 0xfee0, n as u16);
+                let from = SocketAddrV6::new(address, PORT, 0, to.scope_id());
+                let Ok(socket) = reusing(from) else { continue };
+                let lie = Announcement::live("NixOS", &format!("{sent:032x}"), "SHA256:forged");
+                let mut message = lie.message(address);
+                match sent % 4 {
+                    0 => message.truncate(message.len() * (sent % 97) / 97),
+                    1 => {
+                        let at = sent * 7919 % message.len();
+                        message[at] ^= 0xff;
+                    }
+                    _ => {}
+                }
+                if socket.send_to(&message, to).is_ok() {
+                    sent += 1;
+                }
+                if sent > count {
+                    std::thread::sleep(Duration::from_micros(300));
+                }
+            }
+            sent
+        });
+        Ok(Flood { over, thread })
+    }
+}
+
+fn reusing(from: SocketAddrV6) -> rustix::io::Result<UdpSocket> {
+    use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
+    let socket = socket(AddressFamily::INET6, SocketType::DGRAM, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &from)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,297 @@
+//! `flk discover` finds every machine of a link, once, in time, by each of its sources alone, and under a flood of lies.
+//!
+//! The machines are network namespaces with OpenSSH's server, and an announcer of the bench's own.
+
+use flk_tests::{
+    Announcement, Bench, BenchError, INTERFACE, KeyPair, Link, Mac, Need, Operator, Peer,
+    fingerprint, run,
+};
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader},
+    net::{Ipv6Addr, SocketAddrV6},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+const MACHINES: u8 = 20;
+const BUILD: &str = "00112233445566778899aabbccddeeff";
+
+/// A live machine of the operator's ISO `BUILD`.
+fn live(link: &Link, operator: &Operator<'_>, key: &KeyPair, last: u8) -> Result<Peer, BenchError> {
+    let mut peer = Peer::on(link, last)?;
+    peer.serve(key, &operator.key)?;
+    peer.announce(&Announcement::live(
+        "NixOS",
+        BUILD,
+        &fingerprint(&key.public())?,
+    ))?;
+    Ok(peer)
+}
+
+fn addresses(found: &[Value]) -> Vec<&str> {
+    found
+        .iter()
+        .filter_map(|one| one["address"].as_str())
+        .collect()
+}
+
+fn at(mac: Mac) -> String {
+    format!("{}%{INTERFACE}", mac.link_local())
+}
+
+#[test]
+fn twenty_machines_in_three_seconds() -> Result<(), BenchError> {
+    let Some(_bench) = Bench::open("finds_machines_on_the_link", &[Need::PEERS])? else {
+        return Ok(());
+    };
+    let link = Link::new()?;
+    let operator = Operator::new(&link)?;
+    let key = operator.key_pair("iso")?;
+    operator.pin(BUILD, "NixOS", &key)?;
+    let peers: Vec<Peer> = (1..=MACHINES)
+        .map(|last| live(&link, &operator, &key, last))
+        .collect::<Result<_, _>>()?;
+    for peer in &peers {
+        peer.wait_for_address()?;
+    }
+    peers[3].take_alias()?;
+    link.wait_for_address()?;
+
+    let started = Instant::now();
+    let found = operator.discover(&["--timeout", "3"])?;
+    assert!(
+        started.elapsed() < Duration::from_millis(3500),
+        "{:?}",
+        started.elapsed()
+    );
+    let mut expected: Vec<String> = peers.iter().map(|peer| at(peer.mac())).collect();
+    expected.sort();
+    assert_eq!(addresses(&found), expected);
+    for machine in &found {
+        assert_eq!(machine["verdict"], "verified", "{machine}");
+        assert_eq!(
+            (&machine["host"], &machine["build"]),
+            (&"NixOS".into(), &BUILD.into())
+        );
+        let holds = machine["address"] == at(peers[3].mac()).as_str();
+        assert_eq!(machine["holdsAlias"], holds, "{machine}");
+        assert_eq!(
+            (&machine["virtual"], &machine["interface"]),
+            (&true.into(), &INTERFACE.into())
+        );
+    }
+
+    // The first row is there within a second, and not at the end.
+    let started = Instant::now();
+    let mut process = operator
+        .flk(&["discover", "--timeout", "3"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(BenchError::file("flk"))?;
+    let mut row = String::new();
+    let stdout = process.stdout.take().expect("it is piped");
+    let mut rows = BufReader::new(stdout);
+    rows.read_line(&mut row).map_err(BenchError::file("flk"))?;
+    let first = started.elapsed();
+    assert!(row.starts_with("NixOS         verified"), "{row}");
+    assert!(
+        first < Duration::from_secs(1),
+        "the first row came after {first:?}"
+    );
+    let rest = rows.lines().count();
+    assert_eq!(rest, usize::from(MACHINES) - 1);
+    process.wait().map_err(BenchError::file("flk"))?;
+    eprintln!("first row after {first:?}");
+
+    // Without a right to raw sockets, and without one to echo: the same machines.
+    let mut command = link.command("setpriv");
+    operator.environment(&mut command);
+    command.args([
+        "--bounding-set",
+        "-all",
+        "--inh-caps",
+        "-all",
+        "--reuid",
+        "65534",
+        "--regid",
+        "65533",
+        "--clear-groups",
+    ]);
+    command.arg(flk_tests::binary("flk"));
+    command
+        .args(["discover", "--json", "--timeout", "3"])
+        .current_dir("/");
+    command.env("HOME", "/nonexistent");
+    let output = run(&mut command)?;
+    if !output.stderr.contains("Permission denied (os error 13)") || output.code == Some(0) {
+        let found: Vec<Value> = serde_json::from_str(&output.stdout).expect("JSON");
+        assert_eq!(addresses(&found), expected, "{}", output.stderr);
+        assert!(
+            output.stderr.contains("no ICMPv6 echo"),
+            "{}",
+            output.stderr
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn each_source_alone_is_enough() -> Result<(), BenchError> {
+    let Some(_bench) = Bench::open("finds_machines_on_the_link", &[Need::PEERS])? else {
+        return Ok(());
+    };
+    let link = Link::new()?;
+    let operator = Operator::new(&link)?;
+    let key = operator.key_pair("iso")?;
+    operator.pin(BUILD, "NixOS", &key)?;
+    let peers = [
+        live(&link, &operator, &key, 1)?,
+        live(&link, &operator, &key, 2)?,
+    ];
+    for peer in &peers {
+        peer.wait_for_address()?;
+    }
+    peers[0].take_alias()?;
+    link.wait_for_address()?;
+    let expected: Vec<String> = peers.iter().map(|peer| at(peer.mac())).collect();
+    let rules = |text: &str| -> Result<(), BenchError> {
+        let script = format!(
+            "flush ruleset\ntable ip6 t {{ chain in {{ type filter hook input priority 0; {text}\n}}\n}}\n"
+        );
+        let file = operator.file("rules.nft");
+        std::fs::write(&file, script).map_err(BenchError::file(&file))?;
+        link.run("nft", &["-f", &file.to_string_lossy()])?
+            .success()
+            .map(drop)
+    };
+    let look = |what: &str| -> Result<Vec<Value>, BenchError> {
+        let found = operator.discover(&["--timeout", "3"])?;
+        assert_eq!(addresses(&found), expected, "{what}");
+        for machine in &found {
+            assert_eq!(machine["verdict"], "verified", "{what}: {machine}");
+        }
+        let holders: Vec<&Value> = found.iter().map(|one| &one["holdsAlias"]).collect();
+        assert_eq!(holders, [true, false], "{what}");
+        Ok(found)
+    };
+    look("nothing is blocked")?;
+    link.forget_neighbours()?;
+    rules("icmpv6 type echo-reply drop;")?;
+    for machine in look("echo is blocked")? {
+        assert_eq!(
+            (&machine["sources"]["echo"], &machine["sources"]["mdns"]),
+            (&false.into(), &true.into())
+        );
+    }
+    link.forget_neighbours()?;
+    rules("udp sport 5353 drop; udp dport 5353 drop;")?;
+    for machine in look("multicast DNS is blocked")? {
+        assert_eq!(
+            (&machine["sources"]["echo"], &machine["sources"]["mdns"]),
+            (&true.into(), &false.into())
+        );
+    }
+    // The kernel's table has them from before.
+    rules("udp sport 5353 drop; udp dport 5353 drop; icmpv6 type echo-reply drop;")?;
+    for machine in look("both are blocked")? {
+        assert_eq!(
+            (&machine["sources"]["echo"], &machine["sources"]["mdns"]),
+            (&false.into(), &false.into())
+        );
+        assert_eq!(machine["sources"]["neighbour"], true);
+    }
+    // With nothing at all, only the holder of fe80::47 can be asked for; without even that, the reasons are told.
+    link.forget_neighbours()?;
+    let found = operator.discover(&["--timeout", "3"])?;
+    assert_eq!(addresses(&found), [&expected[0]]);
+    // Somebody who is no live machine keeps the link up.
+    let bystander = Peer::on(&link, 3)?;
+    drop(peers);
+    bystander.wait_for_address()?;
+    let output = operator.run(&["discover", "--timeout", "1"])?;
+    assert_eq!(output.code, Some(1), "{}", output.all());
+    assert_eq!(
+        output.stderr.matches("\nhint: ").count(),
+        3,
+        "{}",
+        output.stderr
+    );
+    Ok(())
+}
+
+#[test]
+fn a_flood_of_forged_answers_hides_nobody() -> Result<(), BenchError> {
+    let Some(_bench) = Bench::open("finds_machines_on_the_link", &[Need::PEERS])? else {
+        return Ok(());
+    };
+    let link = Link::new()?;
+    let operator = Operator::new(&link)?;
+    let key = operator.key_pair("iso")?;
+    operator.pin(BUILD, "NixOS", &key)?;
+    let real = live(&link, &operator, &key, 1)?;
+    let forger = Peer::on(&link, 2)?;
+    for peer in [&real, &forger] {
+        peer.wait_for_address()?;
+    }
+    link.wait_for_address()?;
+    // Two thousand addresses of the forger's, so that the lies come from many senders.
+    let batch: String = (0..2000)
+        .map(|n| format!("addr add fe80::5054:ff:fee0:{n:x}/64 dev eth0 nodad\n"))
+        .collect();
+    let file = operator.file("addresses");
+    std::fs::write(&file, batch).map_err(BenchError::file(&file))?;
+    forger
+        .run(
+            "sysctl",
+            &[
+                "-qw",
+                "net.ipv6.conf.all.max_addresses=4096",
+                "net.ipv6.conf.eth0.max_addresses=4096",
+            ],
+        )?
+        .success()?;
+    forger
+        .run("ip", &["-6", "-batch", &file.to_string_lossy()])?
+        .success()?;
+    let to = SocketAddrV6::new(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb), 5353, 0, 2);
+    let flood = forger.flood(10_000, to)?;
+
+    let mut command = operator.flk(&["discover", "--json", "--timeout", "5"]);
+    let started = Instant::now();
+    let child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(BenchError::file("flk"))?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let memory = std::thread::spawn(move || {
+        while let Ok(text) = std::fs::read_to_string(&status) {
+            let line = text.lines().find(|line| line.starts_with("VmHWM:"));
+            let Some(kilobytes) =
+                line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            else {
+                break;
+            };
+            peak = peak.max(kilobytes);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        peak
+    });
+    let output = child.wait_with_output().map_err(BenchError::file("flk"))?;
+    let took = started.elapsed();
+    let peak: u64 = memory.join().unwrap_or_default();
+    let sent = flood.end();
+    eprintln!("{sent} forged packets, {peak} kB at most, {took:?}");
+    assert!(sent >= 10_000, "only {sent} packets were sent");
+    assert!(took < Duration::from_secs(6), "it ended after {took:?}");
+    assert!(peak > 0 && peak < 50_000, "{peak} kB");
+    let found: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    let ours: Vec<&Value> = found
+        .iter()
+        .filter(|one| one["verdict"] == "verified")
+        .collect();
+    assert_eq!(ours.len(), 1, "{ours:?}");
+    assert_eq!(ours[0]["address"], at(real.mac()).as_str());
+    Ok(())
+}

@@ -14,23 +14,64 @@
 
 let
   fetch = source: "${builtins.fetchTree ({ type = "path"; } // source)}";
+
+  isoImage =
+    { modulesPath, ... }:
+    let
+      file = modulesPath + "/installer/cd-dvd/iso-image.nix";
+    in
+    {
+      imports = [
+        (
+          if builtins.pathExists file then
+            file
+          else
+            throw "flk: the nixpkgs of the host ${name} has no nixos/modules/installer/cd-dvd/iso-image.nix, which NixOS makes images by: it is too old or was trimmed; use a whole one, NixOS 20.09 or newer"
+        )
+      ];
+    };
+
+  # By which options a user of the host may have a password, besides `hashedPassword`.
+  passwords =
+    user:
+    builtins.filter (option: user ? ${option}) [
+      "password"
+      "initialPassword"
+      "initialHashedPassword"
+    ]
+    ++ [ (if user ? hashedPasswordFile then "hashedPasswordFile" else "passwordFile") ];
 in
 host:
-(host.extendModules {
-  modules = [
-    ({ modulesPath, ... }: { imports = [ (modulesPath + "/installer/cd-dvd/iso-image.nix") ]; })
-    (flk + "/nix/live.nix")
-    (flk + "/nix/image.nix")
-    {
-      _file = "flk iso";
-      flk = {
-        source = "${flk}";
-        host = name;
-        hostToplevel = "${host.config.system.build.toplevel}";
-        repository = if repository == null then null else fetch repository;
-        inputs = builtins.mapAttrs (_: fetch) inputs;
-        live = settings;
-      };
-    }
-  ];
-}).config.system.build.flkImage
+let
+  inherit (host) config;
+  disabledModules = builtins.filter (item: !builtins.isString item || builtins.substring 0 1 item == "/") (
+    config.flk.live.disable or [ ]
+  );
+in
+if !(host ? extendModules) then
+  throw "flk: the host ${name} cannot be extended: its nixpkgs is older than 21.11; give its hosts by `flk.lib.mkHosts`, which makes up for that, or use a newer one"
+else
+  (host.extendModules {
+    modules = [
+      isoImage
+      (flk + "/nix/live.nix")
+      (flk + "/nix/image.nix")
+      {
+        _file = "flk iso";
+        inherit disabledModules;
+        # The packages are the host's own, evaluated once for both systems; those of modules that are left out are at hand all the same.
+        _module.args.pkgs = host.pkgs.lib.mkOverride 40 host.pkgs;
+        environment.systemPackages =
+          if disabledModules == [ ] then [ ] else config.environment.systemPackages;
+        flk = {
+          source = "${flk}";
+          host = name;
+          hostToplevel = "${config.system.build.toplevel}";
+          users = builtins.mapAttrs (_: passwords) config.users.users;
+          repository = if repository == null then null else fetch repository;
+          inputs = builtins.mapAttrs (_: fetch) inputs;
+          live = settings;
+        };
+      }
+    ];
+  }).config.system.build.flkImage

@@ -32,8 +32,9 @@ in
       ;
   }) (builtins.filter (fs: fs.enable or true) (builtins.attrValues config.fileSystems));
   swapDevices = map (swap: {
+    # NixOS has no value for a label that is not given, and makes the device of one that is.
     device =
-      if (swap.label or null) != null then "/dev/disk/by-label/${swap.label}" else swap.device;
+      if isDebian && swap.label != null then "/dev/disk/by-label/${swap.label}" else swap.device;
     options = swap.options or [ ];
   }) config.swapDevices;
   bootLoader = {

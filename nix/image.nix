@@ -29,13 +29,27 @@ let
       blockSize = 1048576;
     };
 
-  absolute = target: if lib.hasPrefix "/" target then target else "/${target}";
+  absolute = target: "/" + lib.concatStringsSep "/" (lib.filter (part: part != "") (lib.splitString "/" target));
 
   # NixOS squashes the store by itself; its entry is left out without its source being looked at.
+  ofTheHost = lib.filter (content: absolute content.target != "/nix-store.squashfs") cfg.contents;
+
+  # DevOS's configurations put the repository there themselves.
+  ofTheRepository =
+    lib.optional
+      (
+        config.flk.repository != null
+        && lib.all (content: absolute content.target != "/devos") ofTheHost
+      )
+      {
+        source = config.flk.repository;
+        target = "/devos";
+      };
+
   contents = map (content: {
     source = "${content.source}";
     target = absolute content.target;
-  }) (lib.filter (content: absolute content.target != "/nix-store.squashfs") cfg.contents);
+  }) (ofTheHost ++ ofTheRepository);
 
   isDebian = pkgs ? archive && pkgs ? debian;
 
@@ -45,7 +59,8 @@ let
     else
       {
         bios =
-          if cfg.makeBiosBootable or true then
+          # The option came with 24.05; before, every PC was meant.
+          if cfg.makeBiosBootable or (pkgs.stdenv.hostPlatform.isx86_32 || pkgs.stdenv.hostPlatform.isx86_64) then
             {
               image = "/isolinux/isolinux.bin";
               mbr = if cfg.makeUsbBootable then "${pkgs.syslinux}/share/syslinux/isohdpfx.bin" else null;
@@ -60,10 +75,10 @@ in
     builtins.toJSON {
       version = 1;
       inherit (config.flk) host hostToplevel;
-      system = "x86_64-linux";
+      inherit (pkgs.stdenv.hostPlatform) system;
       channel = if isDebian then "debian" else "nixpkgs";
       volumeId = cfg.volumeID;
-      fileName = "${config.flk.host}.iso";
+      fileName = config.image.fileName or cfg.isoName;
       liveToplevel = "${config.system.build.toplevel}";
       storeRoots = lib.unique (
         map (root: "${root}") (
@@ -76,14 +91,9 @@ in
           ++ lib.attrValues config.flk.inputs
         )
       );
-      compression = compression cfg.squashfsCompression;
-      contents =
-        contents
-        ++ lib.optional (config.flk.repository != null) {
-          source = config.flk.repository;
-          target = "/devos";
-        };
-      inherit boot;
+      # An option since 20.09's successor.
+      compression = compression (cfg.squashfsCompression or "zstd -Xcompression-level 6");
+      inherit contents boot;
     }
   );
 }

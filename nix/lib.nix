@@ -14,9 +14,39 @@ let
     lib.mapAttrs' (name: _: lib.nameValuePair (lib.removeSuffix ".nix" name) (folder + "/${name}")) (
       lib.filterAttrs isHost (builtins.readDir folder)
     );
+  # `extendModules` for a nixpkgs that has none (before 21.11). There, `host.pkgs` is not what the modules have, so they give it out.
+  extendable =
+    evalHost: arguments:
+    let
+      host = evalHost (arguments // { modules = arguments.modules ++ [ ./live/packages.nix ]; });
+      evaluated = evalHost arguments;
+    in
+    if evaluated ? extendModules then
+      evaluated
+    else
+      host
+      // {
+        pkgs = host.config.flk.pkgs;
+        extendModules =
+          {
+            modules ? [ ],
+            specialArgs ? { },
+            ...
+          }:
+          extendable evalHost (
+            arguments
+            // {
+              modules = arguments.modules ++ modules;
+              specialArgs = arguments.specialArgs // specialArgs;
+            }
+          );
+      };
 in
 {
   inherit lib;
+
+  # nixpkgs' `lib.nixosSystem` on the built-in channel; `lock` is the path of its pin.
+  nixosSystem = { lock, ... }@arguments: debian.nixosSystem { inherit lock; } (removeAttrs arguments [ "lock" ]);
 
   # Arguments:
   #   self         the repository's flake
@@ -42,13 +72,14 @@ in
     in
     lib.mapAttrs (
       name: file:
-      evalHost {
+      extendable evalHost {
         inherit system;
         specialArgs = {
           inherit self inputs;
         }
         // specialArgs;
         modules = modules ++ [
+          ./live/options.nix
           file
           # The default of `networking.hostName` is the file's stem, also where it is no valid host name by itself.
           (

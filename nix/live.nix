@@ -9,22 +9,29 @@
 }:
 
 let
+  inherit (import ./live/override.nix { inherit lib options; }) force has whereKnown;
+
   cfg = config.flk;
   flk = "${cfg.source}/bin/flk";
-  force = lib.mkForce;
 
-  has = path: lib.hasAttrByPath path options;
-
-  # A definition for an option that only some releases have.
-  whereKnown = path: value: lib.optionalAttrs (has path) (lib.setAttrByPath path value);
-
-  hasKeys =
-    user: user.openssh.authorizedKeys.keys != [ ] || user.openssh.authorizedKeys.keyFiles != [ ];
-  usersWithKeys = lib.filter (name: name != "root" && hasKeys config.users.users.${name}) (
-    lib.attrNames config.users.users
-  );
+  # `nginx`, `nginx.service`, `backup.timer`: units that the live system does not have.
+  disabled =
+    unit:
+    let
+      parts = builtins.match "(.*)\\.(service|socket|timer|path|mount|automount|target|slice)" unit;
+      name = if parts == null then unit else lib.head parts;
+      kind = if parts == null then "service" else lib.elemAt parts 1;
+    in
+    { "${kind}s".${name}.enable = force false; };
 in
 {
+  imports = [
+    ./live/options.nix
+    ./live/access.nix
+    ./live/disks.nix
+    ./live/network.nix
+  ];
+
   options.flk = {
     source = lib.mkOption {
       type = lib.types.str;
@@ -38,6 +45,11 @@ in
       type = lib.types.str;
       description = "The system that is installed from this one.";
     };
+    users = lib.mkOption {
+      type = lib.types.attrsOf (lib.types.listOf lib.types.str);
+      default = { };
+      description = "The host's own users, and which options each has for passwords besides `hashedPassword`.";
+    };
     repository = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
       default = null;
@@ -48,139 +60,10 @@ in
       default = { };
       description = "The sources of the repository's flake inputs, as store paths by name.";
     };
-    live.allowNoKeys = lib.mkOption {
-      type = lib.types.bool;
-      default = false;
-      description = "Whether an ISO that nobody can log in to over ssh is made all the same.";
-    };
   };
 
   config = lib.mkMerge [
-    # Links: systemd-networkd alone, with one network.
-    {
-      networking = {
-        useNetworkd = force true;
-        useDHCP = force false;
-        usePredictableInterfaceNames = force true;
-        dhcpcd.enable = force false;
-        networkmanager.enable = force false;
-        wireless.enable = force false;
-        wireless.iwd.enable = force false;
-        firewall.allowedTCPPorts = [ 22 ];
-        firewall.allowedUDPPorts = [ 5353 ];
-      };
-
-      systemd.network = {
-        enable = force true;
-        netdevs = force { };
-        networks = force {
-          bootstrap-link-local = {
-            matchConfig.Name = "en* wl* ww* eth*";
-            networkConfig = {
-              DHCP = "yes";
-              MulticastDNS = "yes";
-              LLMNR = "no";
-              LinkLocalAddressing = "ipv6";
-              IPv6LinkLocalAddressGenerationMode = "eui64";
-            };
-            address = [ "fe80::47/64" ];
-          };
-        };
-      };
-      # Nobody waits for a network that may never come.
-      systemd.services.systemd-networkd-wait-online.enable = force false;
-    }
-
-    # Names: systemd-resolved answers HOST.local and announces `_flk._tcp`.
-    {
-      services.resolved.enable = force true;
-      services.avahi.enable = force false;
-    }
-    (
-      if has [ "services" "resolved" "settings" ] then
-        {
-          services.resolved.settings.Resolve = {
-            MulticastDNS = force "yes";
-            LLMNR = force "no";
-          };
-        }
-      else
-        {
-          services.resolved.llmnr = force "false";
-          services.resolved.extraConfig = "MulticastDNS=yes";
-        }
-    )
-
-    # ssh: keys only, and nobody as root.
-    {
-      services.openssh = {
-        enable = force true;
-        startWhenNeeded = force false;
-        ports = force [ 22 ];
-        listenAddresses = force [ ];
-        extraConfig = force "";
-        hostKeys = force [
-          {
-            type = "ed25519";
-            path = "/etc/ssh/ssh_host_ed25519_key";
-          }
-        ];
-      };
-    }
-    (
-      if has [ "services" "openssh" "settings" ] then
-        {
-          services.openssh.settings = force {
-            PasswordAuthentication = false;
-            KbdInteractiveAuthentication = false;
-            PermitRootLogin = "no";
-          };
-        }
-      else
-        {
-          services.openssh.passwordAuthentication = force false;
-          services.openssh.challengeResponseAuthentication = force false;
-          services.openssh.permitRootLogin = force "no";
-        }
-    )
-
-    # Users: `nixos`, without any password.
-    {
-      users.users.nixos = {
-        isNormalUser = force true;
-        extraGroups = [ "wheel" ];
-        hashedPassword = force "!";
-      };
-      users.users.root.hashedPassword = force "!";
-      users.mutableUsers = force false;
-      security.sudo.enable = force true;
-      security.sudo.wheelNeedsPassword = force false;
-
-      assertions = [
-        {
-          assertion = cfg.live.allowNoKeys || usersWithKeys != [ ];
-          message = "users.users.nixos.openssh.authorizedKeys: no key at all is given, so nobody could log in to the live machine; add yours with `keys' or `keyFiles', or build with --no-keys";
-        }
-      ];
-    }
-    (whereKnown [ "users" "allowNoPasswordLogin" ] true)
-
-    # Console: logged in, with a banner that says where the machine is to be found.
-    (
-      if has [ "services" "getty" "autologinUser" ] then
-        { services.getty.autologinUser = force "nixos"; }
-      else
-        { services.mingetty.autologinUser = force "nixos"; }
-    )
-    {
-      boot.kernelParams = [
-        "console=ttyS0,115200n8"
-        "console=tty0"
-      ];
-      environment.loginShellInit = ''
-        if [ -z "''${SSH_CONNECTION-}" ] && [ -t 1 ]; then ${flk} live banner; fi
-      '';
-    }
+    { systemd = lib.mkMerge (map disabled (lib.filter builtins.isString cfg.live.disable)); }
 
     # The machine's identity and its announcements.
     {
@@ -231,7 +114,8 @@ in
         gptfdisk
         dosfstools
         e2fsprogs
-        util-linux
+        # Its name before 21.05 was `utillinux`.
+        (pkgs.util-linux or pkgs.utillinux)
       ];
 
       # The registry of the wide world is left out: without a network each `nix` would wait for it.
@@ -246,6 +130,15 @@ in
         };
       }) ({ flk = cfg.source; } // cfg.inputs);
     }
-    (whereKnown [ "system" "nixos" "variant_id" ] (force "installer"))
+    (lib.optionalAttrs (has [ "nix" "package" ]) {
+      # NixOS 20.09 and 21.05 had flakes in a package of its own.
+      nix.package = lib.mkIf (
+        lib.versionOlder (pkgs.nix.version or "2.4") "2.4" && pkgs ? nixFlakes
+      ) (force pkgs.nixFlakes);
+    })
+    (whereKnown [ "nix" "enable" ] true)
+    # NixOS's manual, with every option in it, is most of what an evaluation takes; the host has its own.
+    (whereKnown [ "documentation" "nixos" "enable" ] false)
+    (whereKnown [ "system" "nixos" "variant_id" ] "installer")
   ];
 }

@@ -124,6 +124,9 @@ fn memory(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Option<Pa
     Ok(Some(folder.join(format!("{name}.json"))))
 }
 
+/// Whether `host` is what `lib.nixosSystem` gives, as a Nix expression.
+const IS_HOST: &str = "(builtins.isAttrs host && host ? config.system.build.toplevel)";
+
 fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluation> {
     let phase = Phase::start("evaluate", Unit::Time);
     let purpose = wanted.purpose();
@@ -134,8 +137,9 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
     let apply = format!(
         "let name = {name}; in hosts: \
          if builtins.hasAttr name hosts then \
-         let wanted = {wanted} (builtins.getAttr name hosts); in \
-         {{ derivation = wanted.drvPath; output = wanted.outPath; }} \
+         let host = builtins.getAttr name hosts; wanted = {wanted} host; in \
+         if {IS_HOST} then {{ derivation = wanted.drvPath; output = wanted.outPath; }} \
+         else {{ is = builtins.typeOf host; }} \
          else {{ known = builtins.attrNames hosts; }}",
         name = quote(host),
     );
@@ -151,6 +155,9 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
     if let Some(known) = json["known"].as_array() {
         let known: Vec<&str> = known.iter().filter_map(|name| name.as_str()).collect();
         return Err(unknown_host(host, &known));
+    }
+    if let Some(kind) = json["is"].as_str() {
+        return Err(no_system(host, kind));
     }
     let text = |name: &str| {
         json[name]
@@ -201,6 +208,18 @@ fn located(workspace: &Workspace, path: &str) -> Result<String> {
         quote(path),
         quote(&hash)
     ))
+}
+
+fn no_system(host: &str, kind: &str) -> Failure {
+    let what = if kind == "set" {
+        "a set without `config.system.build.toplevel`".to_owned()
+    } else {
+        format!("a {kind}")
+    };
+    Failure::new(format!(
+        "nixosConfigurations.{host} is no NixOS configuration, but {what}"
+    ))
+    .hint("it has to be what `nixpkgs.lib.nixosSystem` or `flk.lib.mkHosts` gives")
 }
 
 fn unknown_host(host: &str, known: &[&str]) -> Failure {

@@ -82,6 +82,28 @@ pub(crate) fn runtime_folder() -> PathBuf {
         .unwrap_or_else(|| RUNTIME_FOLDER.into())
 }
 
+/// The heap that evaluations begin with, in bytes: a quarter of the memory that is free, at most 1 GiB, so that most end before Nix's collector
+/// runs at all. None where the user has said one, or where it would be no more than Nix's own 384 MiB.
+pub(crate) fn initial_heap() -> Option<u64> {
+    const LEAST: u64 = 384 << 20;
+    const MOST: u64 = 1 << 30;
+    if env::var_os("GC_INITIAL_HEAP_SIZE").is_some() {
+        return None;
+    }
+    let memory = fs::read_to_string("/proc/meminfo").ok()?;
+    let bytes = available(&memory)? / 4;
+    (bytes > LEAST).then_some(bytes.min(MOST))
+}
+
+/// `MemAvailable` of proc_meminfo(5), which counts in KiB.
+fn available(memory: &str) -> Option<u64> {
+    let line = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
 /// The user's home folder.
 pub(crate) fn home() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute())
@@ -124,4 +146,16 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_memory_is_read() {
+        let memory = "MemTotal:       24684000 kB\nMemFree:  1 kB\nMemAvailable:    2048 kB\n";
+        assert_eq!(available(memory), Some(2 << 20));
+        assert_eq!(available("MemTotal: 1 kB\n"), None);
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
     error::{Context, Failure, Result},
     git::Git,
     lock::{Declared, Lock},
-    place::{Places, search_path},
+    place::{self, Places, search_path},
     repository::{ChannelKind, PIN, Repository},
     ui,
 };
@@ -103,6 +103,7 @@ pub(crate) fn find_nix(kind: ChannelKind) -> Result<Nix> {
     let options = Options {
         without_default_substituter: kind == ChannelKind::Debian,
         show_trace: ui::is_verbose(),
+        initial_heap: place::initial_heap(),
     };
     Ok(Nix::find(&search_path(), options)?)
 }

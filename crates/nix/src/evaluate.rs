@@ -9,6 +9,9 @@ use crate::{
     realise::sandbox_failure, text::percent_encode,
 };
 
+/// What the collector that Nix is built with reads (gc.h, "GC_INITIAL_HEAP_SIZE"), in bytes.
+const INITIAL_HEAP: &str = "GC_INITIAL_HEAP_SIZE";
+
 /// A flake and how its inputs are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flake {
@@ -105,6 +108,9 @@ impl Nix {
             command.args(["--log-format", "internal-json"]);
             if self.options().show_trace {
                 command.arg("--show-trace");
+            }
+            if let Some(bytes) = self.options().initial_heap {
+                command.env(INITIAL_HEAP, bytes.to_string());
             }
             command.args(["eval", "--json", "--no-write-lock-file"]);
             command.args(flake.arguments());

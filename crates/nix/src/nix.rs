@@ -60,6 +60,8 @@ pub struct Options {
     pub without_default_substituter: bool,
     /// Evaluation errors with Nix's whole trace.
     pub show_trace: bool,
+    /// The heap that an evaluation begins with, in bytes: the garbage collector runs first when it is full. `None`: Nix's own.
+    pub initial_heap: Option<u64>,
 }
 
 /// Nix on this machine.

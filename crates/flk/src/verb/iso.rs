@@ -90,9 +90,9 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
         return Ok(None);
     }
     let document = closure::bring(&workspace, &args.host, &evaluation)?;
-    let out = target(args, &workspace)?;
-
     let manifest = Manifest::read(&document)?;
+    let out = target(args, &workspace, &manifest.file_name)?;
+
     let closure = workspace.nix.closure(&manifest.store_roots)?;
     let mut options = flk_image::Options::new(env!("CARGO_PKG_VERSION"));
     if workspace.kind == ChannelKind::Debian {
@@ -203,15 +203,11 @@ fn host_key(places: &Places, build: &str, host: &str) -> Result<HostKey> {
 }
 
 /// The ISO's place; its folder is there afterwards.
-fn target(args: &Args, workspace: &Workspace) -> Result<PathBuf> {
+fn target(args: &Args, workspace: &Workspace, name: &str) -> Result<PathBuf> {
     if let Some(out) = &args.out {
         if out.is_dir() {
-            return Err(
-                Failure::new(format!("{} is a folder", out.display())).hint(format!(
-                    "--out {}",
-                    out.join(format!("{}.iso", args.host)).display()
-                )),
-            );
+            return Err(Failure::new(format!("{} is a folder", out.display()))
+                .hint(format!("--out {}", out.join(name).display())));
         }
         return Ok(out.clone());
     }
@@ -233,7 +229,7 @@ fn target(args: &Args, workspace: &Workspace) -> Result<PathBuf> {
     }
     let folder = result.join("iso");
     fs::create_dir_all(&folder).context(|| format!("cannot create {}", folder.display()))?;
-    Ok(folder.join(format!("{}.iso", args.host)))
+    Ok(folder.join(name))
 }
 
 /// The root as seen from the current folder, if it is that folder: short paths read best.

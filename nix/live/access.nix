@@ -1,0 +1,131 @@
+# Who gets in: over ssh with a key as `nixos`, at the console without a word, and nobody with a password.
+{
+  config,
+  lib,
+  options,
+  ...
+}:
+
+let
+  inherit (import ./override.nix { inherit lib options; }) force has whereKnown;
+
+  cfg = config.flk;
+  isNixOS = has [ "system" "nssModules" ];
+
+  hostKey = "/etc/ssh/ssh_host_ed25519_key";
+
+  hasKeys =
+    user: user.openssh.authorizedKeys.keys != [ ] || user.openssh.authorizedKeys.keyFiles != [ ];
+  usersWithKeys = lib.filter (name: name != "root" && hasKeys config.users.users.${name}) (
+    lib.attrNames config.users.users
+  );
+
+  withoutPassword =
+    others: { hashedPassword = force "!"; } // lib.genAttrs others (_: force null);
+in
+{
+  config = lib.mkMerge [
+    {
+      services.openssh = {
+        enable = force true;
+        startWhenNeeded = force false;
+        ports = force [ 22 ];
+        listenAddresses = force [ ];
+        hostKeys = force [
+          {
+            type = "ed25519";
+            path = hostKey;
+          }
+        ];
+        # On NixOS this is also where the module writes its own lines, so it has to be said whole; of the rest sshd takes what comes first.
+        extraConfig = force (
+          lib.optionalString isNixOS ''
+            AddressFamily any
+            Port 22
+            HostKey ${hostKey}
+            AuthorizedKeysFile %h/.ssh/authorized_keys /etc/ssh/authorized_keys.d/%u
+            Subsystem sftp internal-sftp
+            UsePAM yes
+            PrintMotd no
+            PermitRootLogin no
+            PasswordAuthentication no
+            KbdInteractiveAuthentication no
+          ''
+        );
+      };
+    }
+    (
+      if has [ "services" "openssh" "settings" ] then
+        {
+          services.openssh.settings = force {
+            PasswordAuthentication = false;
+            KbdInteractiveAuthentication = false;
+            PermitRootLogin = "no";
+          };
+        }
+      else
+        {
+          services.openssh.passwordAuthentication = force false;
+          services.openssh.permitRootLogin = force "no";
+        }
+    )
+    (
+      if has [ "services" "openssh" "settings" ] then
+        { }
+      else if has [ "services" "openssh" "kbdInteractiveAuthentication" ] then
+        { services.openssh.kbdInteractiveAuthentication = force false; }
+      else
+        { services.openssh.challengeResponseAuthentication = force false; }
+    )
+    (whereKnown [ "services" "openssh" "authorizedKeysCommand" ] "none")
+    # sops-nix of old opens secrets by the host's RSA key and refuses to be without any; the live machine has another key, and opens none.
+    (whereKnown [ "sops" "sshKeyPaths" ] [ hostKey ])
+
+    # Users: `nixos`, and those of the host, without any password.
+    {
+      users.users = lib.mkMerge [
+        (lib.mapAttrs (_: withoutPassword) cfg.users)
+        {
+          nixos = {
+            isNormalUser = force true;
+            extraGroups = [ "wheel" ];
+            hashedPassword = force "!";
+          };
+          root.hashedPassword = force "!";
+        }
+      ];
+      users.mutableUsers = force false;
+      security.sudo.enable = force true;
+      security.sudo.wheelNeedsPassword = force false;
+
+      assertions = [
+        {
+          assertion = cfg.live.allowNoKeys || usersWithKeys != [ ];
+          message = "users.users.nixos.openssh.authorizedKeys: no key at all is given, so nobody could log in to the live machine; add yours with `keys' or `keyFiles', or build with --no-keys";
+        }
+      ];
+    }
+    (whereKnown [ "security" "sudo-rs" "enable" ] false)
+    (whereKnown [ "users" "allowNoPasswordLogin" ] true)
+
+    # Console: logged in, with a banner that says where the machine is to be found.
+    (
+      if has [ "services" "getty" "autologinUser" ] then
+        { services.getty.autologinUser = force "nixos"; }
+      else
+        { services.mingetty.autologinUser = force "nixos"; }
+    )
+    (whereKnown [ "services" "getty" "autologinOnce" ] false)
+    # A desktop of the host waits for `systemctl isolate graphical.target`: the console is what everybody has.
+    (whereKnown [ "systemd" "defaultUnit" ] "multi-user.target")
+    {
+      boot.kernelParams = [
+        "console=ttyS0,115200n8"
+        "console=tty0"
+      ];
+      environment.loginShellInit = ''
+        if [ -z "''${SSH_CONNECTION-}" ] && [ -t 1 ]; then ${cfg.source}/bin/flk live banner; fi
+      '';
+    }
+  ];
+}

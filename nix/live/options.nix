@@ -1,0 +1,24 @@
+# flk.live.*: what a host says of its live system. Hosts of `lib.mkHosts` have it, and so has every live system.
+{ lib, ... }:
+
+{
+  # One module, whichever copies of flk it comes from.
+  key = "flk.live";
+
+  options.flk.live = {
+    allowNoKeys = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = "Whether an ISO that nobody can log in to over ssh is made all the same.";
+    };
+    disable = lib.mkOption {
+      type = lib.types.listOf (lib.types.either lib.types.str lib.types.path);
+      default = [ ];
+      example = [
+        "nginx"
+        "backup.timer"
+      ];
+      description = "What does not start on the live system: units, by name (without suffix, a service), and modules, by path, which are left out of it.";
+    };
+  };
+}

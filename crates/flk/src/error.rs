@@ -111,6 +111,9 @@ fn advice(error: &(dyn Error + 'static)) -> (Vec<String>, Option<String>) {
     if let Some(error) = error.downcast_ref::<flk_install::Error>() {
         return (Vec::new(), error.hint());
     }
+    if let Some(error) = error.downcast_ref::<flk_stick::Error>() {
+        return (Vec::new(), error.hint());
+    }
     if let Some(error) = error.downcast_ref::<std::io::Error>()
         && matches!(
             error.kind(),

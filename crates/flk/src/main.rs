@@ -57,6 +57,7 @@ enum Verb {
     Switch(verb::switch::Args),
     Update(verb::update::Args),
     Vm(verb::vm::Args),
+    Write(verb::write::Args),
     Live(verb::live::Args),
     Util(verb::util::Args),
 }
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         Verb::Switch(args) => verb::switch::run(args),
         Verb::Update(args) => verb::update::run(args).map(done),
         Verb::Vm(args) => verb::vm::run(args).map(done),
+        Verb::Write(args) => verb::write::run(args).map(done),
         Verb::Live(args) => verb::live::run(args).map(done),
         Verb::Util(args) => verb::util::run(args).map(done),
     };

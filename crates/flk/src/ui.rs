@@ -10,6 +10,7 @@ mod text;
 use std::{
     fmt::Display,
     fs::File,
+    io::IsTerminal as _,
     sync::{
         LazyLock, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -87,6 +88,19 @@ pub(crate) fn detail(text: impl Display) {
     if is_verbose() {
         note(text);
     }
+}
+
+/// Asks the user; `None` where nobody is there to answer.
+pub(crate) fn ask(question: &str) -> Option<String> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return None;
+    }
+    let text = question.to_owned();
+    show(Event::Question { text });
+    let mut line = String::new();
+    stdin.read_line(&mut line).ok()?;
+    Some(line.trim().to_owned())
 }
 
 /// A rendered failure.

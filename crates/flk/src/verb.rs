@@ -16,3 +16,4 @@ pub(crate) mod switch;
 pub(crate) mod update;
 pub(crate) mod util;
 pub(crate) mod vm;
+pub(crate) mod write;

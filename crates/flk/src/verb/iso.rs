@@ -62,6 +62,22 @@ pub(crate) struct Args {
     pub(crate) verbose: bool,
 }
 
+impl Args {
+    /// As the command line has them without options.
+    pub(crate) fn new(host: String, flake: Option<PathBuf>) -> Self {
+        Self {
+            host,
+            flake,
+            out: None,
+            json: false,
+            dry_run: false,
+            no_keys: false,
+            no_host_key: false,
+            verbose: false,
+        }
+    }
+}
+
 /// An ISO that is there.
 #[derive(Clone, Debug)]
 pub(crate) struct Iso {

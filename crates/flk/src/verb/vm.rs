@@ -140,15 +140,10 @@ fn iso(args: &Args) -> Result<(PathBuf, Option<String>)> {
         }
         return Ok((iso.clone(), None));
     }
+    let host = args.host.clone().unwrap_or_default();
     let iso = iso::make(&iso::Args {
-        host: args.host.clone().unwrap_or_default(),
-        flake: args.flake.clone(),
-        out: None,
-        json: false,
-        dry_run: false,
         no_keys: args.no_keys,
-        no_host_key: false,
-        verbose: false,
+        ..iso::Args::new(host, args.flake.clone())
     })?;
     let iso = iso.ok_or_else(|| Failure::new("no ISO was made"))?;
     Ok((iso.path, iso.public_key))

@@ -88,16 +88,16 @@ impl<'l> Operator<'l> {
         command
             .env_clear()
             .env("HOME", self.files.path())
-            .env("PATH", format!("{}:{path}", self.file("bin").display()))
-            .current_dir(self.repository());
+            .env("PATH", format!("{}:{path}", self.file("bin").display()));
     }
 
     /// `flk`, on the link, in the repository.
     pub fn flk(&self, arguments: &[&str]) -> Command {
-        let flk = binary("flk");
-        let mut command = self.link.command(&flk.to_string_lossy());
+        let mut command = self.link.command("env");
         self.environment(&mut command);
-        command.args(arguments);
+        // Whoever enters a link begins at the root.
+        command.arg("-C").arg(self.repository());
+        command.arg(binary("flk")).args(arguments);
         command
     }
 

@@ -135,8 +135,16 @@ impl Found {
 
     /// Whether it is, or plays, a live machine or a known host. The link's printers and telephones are not.
     pub(crate) fn is_of_interest(&self) -> bool {
+        let Machine {
+            heard,
+            claim,
+            holds_alias,
+            ..
+        } = &self.machine;
         let is_known = !matches!(self.verdict, Verdict::Unverified { .. });
-        is_known || self.machine.claim.instance.is_some() || self.machine.holds_alias
+        // The kernel's table remembers for a while who is gone.
+        let is_there = heard.mdns || heard.echo || self.key.is_some();
+        is_known || is_there && (claim.instance.is_some() || *holds_alias)
     }
 
     /// The fingerprint of the key that it has proven.

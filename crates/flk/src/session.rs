@@ -166,6 +166,11 @@ pub(crate) fn become_worker() -> Result<()> {
 
 /// Asks whoever started this worker.
 pub(crate) fn confirm(question: String) -> Result<()> {
+    confirm_by(question, "--yes")
+}
+
+/// Like [`confirm`], where another option is the answer in advance.
+pub(crate) fn confirm_by(question: String, option: &str) -> Result<()> {
     ui::show(Event::Question { text: question });
     let mut answer = String::new();
     BufReader::new(std::io::stdin())
@@ -175,7 +180,7 @@ pub(crate) fn confirm(question: String) -> Result<()> {
         YES => Ok(()),
         NO => Err(Failure::new("nothing was done: the plan was not confirmed")),
         NOBODY => Err(Failure::new("nobody is here to confirm the plan")
-            .hint("say --yes if that is what you want")),
+            .hint(format!("say {option} if that is what you want"))),
         _ => Err(Failure::new(
             "nothing was done: whoever was to confirm the plan has gone",
         )),

@@ -1,5 +1,6 @@
 //! `flk install`: a live machine's host goes onto the file systems that are mounted at /mnt.
 
+mod machine;
 mod rest;
 mod system;
 
@@ -8,7 +9,7 @@ use std::{path::PathBuf, time::Instant};
 use flk_install::{Installed, Plan, Progress, Rest};
 use serde_json::json;
 
-use self::system::{System, system};
+use self::system::{System, repository, system};
 use crate::{
     error::{Context, Result},
     interruption,
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     /// Ask nothing.
     #[arg(long, short)]
     yes: bool,
+    /// Install even if identities.toml says that this machine is another host, or that the host is another machine.
+    #[arg(long)]
+    any_machine: bool,
     /// Install no boot loader.
     #[arg(long)]
     no_bootloader: bool,
@@ -98,6 +102,12 @@ pub(crate) fn run(args: Args) -> Result<u8> {
 fn install(args: Args) -> Result<()> {
     ui::set_verbose(args.verbose);
     let started = Instant::now();
+    let objection = machine::objection(&repository(&args)?, &args.host)?;
+    if let Some(objection) = &objection
+        && (args.any_machine || args.dry_run)
+    {
+        ui::warn(objection);
+    }
     let system = system(&args)?;
     let plan = flk_install::plan(&system.options(&args)?)
         .context(|| format!("{} cannot be installed here", args.host))?;
@@ -115,6 +125,17 @@ fn install(args: Args) -> Result<()> {
         return Ok(());
     }
     system.check_network()?;
+    if let Some(objection) = objection.filter(|_| !args.any_machine) {
+        // --yes is no answer to that.
+        session::confirm_by(
+            format!(
+                "{objection}. Install {} here all the same? [y/N]",
+                plan.host
+            ),
+            "--any-machine",
+        )
+        .map_err(|failure| failure.because(machine::Mismatch(objection)))?;
+    }
     if !args.yes {
         session::confirm(format!(
             "Install {} onto {}? [y/N]",

@@ -89,14 +89,19 @@ impl System {
     }
 }
 
+/// The repository that has the host: the one that is named or around the current folder, else the one on the ISO.
+pub(super) fn repository(args: &Args) -> Result<PathBuf> {
+    let carried = Path::new(CARRIED);
+    match (&args.flake, Repository::find(args.flake.as_deref())) {
+        (_, Ok(repository)) => Ok(repository.root),
+        (None, Err(_)) if carried.join("flake.nix").is_file() => Ok(carried.to_owned()),
+        (_, Err(failure)) => Err(failure),
+    }
+}
+
 /// The host's system: the ISO's own where the repository is as it was when the ISO was made, else evaluated.
 pub(super) fn system(args: &Args) -> Result<System> {
-    let carried = Path::new(CARRIED);
-    let repository = match (&args.flake, Repository::find(args.flake.as_deref())) {
-        (_, Ok(repository)) => repository.root,
-        (None, Err(_)) if carried.join("flake.nix").is_file() => carried.to_owned(),
-        (_, Err(failure)) => return Err(failure),
-    };
+    let repository = repository(args)?;
     if let Some(toplevel) = prebuilt(&repository, &args.host)?
         && let Some(system) = registered(&toplevel)?
     {

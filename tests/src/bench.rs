@@ -49,7 +49,6 @@ impl Need {
         Need::Program("nix"),
         Need::Program("git"),
         Need::Program("xorriso"),
-        Need::Program("mksquashfs"),
         Need::Program("qemu-system-x86_64"),
         Need::Program("ip"),
         Need::Program("ping"),
@@ -88,7 +87,6 @@ impl Need {
         Need::Program("git"),
         Need::Program("ssh-keygen"),
         Need::Program("xorriso"),
-        Need::Program("mksquashfs"),
     ];
 
     /// Why it is not here, if it is not.

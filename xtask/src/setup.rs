@@ -28,13 +28,9 @@ const PACKAGES: [Package; 23] = [
     package(
         "squashfs-tools",
         "mksquashfs",
-        "packs the store into the image",
+        "judges squashfs images in tests, and is what benches compare with",
     ),
-    package(
-        "xorriso",
-        "xorriso",
-        "writes the image, and reads it in tests",
-    ),
+    package("xorriso", "xorriso", "the same for ISO images"),
     package("openssh-client", "ssh", "logs in to live machines"),
     package("openssh-server", "sshd", "proves its key in tests"),
     package("nftables", "nft", "keeps packets from the links of tests"),

@@ -7,6 +7,7 @@ mod embedded;
 mod error;
 mod evaluation;
 mod git;
+mod image;
 mod interruption;
 mod lock;
 mod place;
@@ -44,12 +45,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(verb::init::Args),
+    Cache(verb::cache::Args),
     Discover(verb::discover::Args),
     Generations(verb::generations::Args),
     Hosts(verb::hosts::Args),
     Identity(verb::identity::Args),
     Install(verb::install::Args),
     Iso(verb::iso::Args),
+    Pack(verb::pack::Args),
     Pins(verb::pins::Args),
     Rollback(verb::rollback::Args),
     Ssh(verb::ssh::Args),
@@ -68,12 +71,14 @@ fn main() -> ExitCode {
     let done = |()| 0;
     let outcome = match cli.verb {
         Verb::Init(args) => verb::init::run(args).map(done),
+        Verb::Cache(args) => verb::cache::run(args).map(done),
         Verb::Discover(args) => verb::discover::run(args).map(done),
         Verb::Generations(args) => verb::generations::run(args).map(done),
         Verb::Hosts(args) => verb::hosts::run(args).map(done),
         Verb::Identity(args) => verb::identity::run(args).map(done),
         Verb::Install(args) => verb::install::run(args),
         Verb::Iso(args) => verb::iso::run(args).map(done),
+        Verb::Pack(args) => verb::pack::run(args).map(done),
         Verb::Pins(args) => verb::pins::run(args).map(done),
         Verb::Rollback(args) => verb::rollback::run(args),
         Verb::Ssh(args) => verb::ssh::run(args),

@@ -43,6 +43,11 @@ impl Places {
         &self.data
     }
 
+    /// Where a folder of the cache is, or is to be.
+    pub(crate) fn cache_folder(&self, name: &str) -> PathBuf {
+        self.cache.join(name)
+    }
+
     /// A folder of the cache, made if missing.
     pub(crate) fn cache(&self, name: &str) -> Result<PathBuf> {
         let folder = self.cache.join(name);

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub(crate) mod cache;
 pub(crate) mod discover;
 pub(crate) mod generations;
 pub(crate) mod hosts;
@@ -8,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod iso;
 pub(crate) mod live;
+pub(crate) mod pack;
 pub(crate) mod pins;
 pub(crate) mod rollback;
 pub(crate) mod ssh;

@@ -5,17 +5,19 @@ mod workbench;
 use workbench::Workbench;
 
 /// `live` is not for people: it has help, but is not listed.
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 17] = [
     "discover",
     "identity",
     "pins",
     "ssh",
     "ssh-config",
     "init",
+    "cache",
     "generations",
     "hosts",
     "install",
     "iso",
+    "pack",
     "rollback",
     "switch",
     "update",

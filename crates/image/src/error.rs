@@ -63,24 +63,50 @@ pub enum Error {
         path: String,
     },
 
-    /// `mksquashfs` or `xorriso` is not installed.
-    #[error("{program} is not installed; on Debian: apt install {package}")]
-    ToolMissing {
-        /// The program.
-        program: &'static str,
-        /// The Debian package that has it.
-        package: &'static str,
+    /// The store image could not be packed.
+    #[error("cannot pack the store image")]
+    Squashfs {
+        /// Why.
+        source: flk_squashfs::Error,
     },
 
-    /// `mksquashfs` or `xorriso` failed.
-    #[error("{program} failed ({status}): {output}")]
-    Tool {
-        /// The program.
-        program: &'static str,
-        /// Its exit status or signal.
-        status: String,
-        /// The last lines that it wrote.
-        output: String,
+    /// The ISO could not be written or read.
+    #[error("cannot write or read the ISO's structures")]
+    Iso {
+        /// Why.
+        source: flk_iso9660::Error,
+    },
+
+    /// A store path is not what Nix's database says that it is.
+    #[error(
+        "{path} is damaged: its NAR hash is {found}, and should be {expected}; `nix-store --repair-path {path}` may mend it"
+    )]
+    Corrupt {
+        /// The store path.
+        path: String,
+        /// SHA-256, hexadecimal, by Nix's database.
+        expected: String,
+        /// SHA-256, hexadecimal, of what is there.
+        found: String,
+    },
+
+    /// The cache's folder cannot be trusted.
+    #[error("{} cannot be the cache of packed store paths: {reason}", path.display())]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+
+    /// An ISO's digests are missing or damaged.
+    #[error(
+        "the ISO's digests ({}) cannot be used: {reason}",
+        crate::digests::PLACE
+    )]
+    Digests {
+        /// Why.
+        reason: &'static str,
     },
 
     /// The file system of the target is too full.
@@ -121,5 +147,28 @@ impl Error {
             path,
             source,
         }
+    }
+
+    pub(crate) fn squashfs(source: flk_squashfs::Error) -> Error {
+        Error::Squashfs { source }
+    }
+
+    pub(crate) fn iso(source: flk_iso9660::Error) -> Error {
+        Error::Iso { source }
+    }
+
+    /// Whether a full disk is behind it.
+    pub(crate) fn is_no_space(&self) -> bool {
+        let mut error: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(this) = error {
+            if let Some(error) = this.downcast_ref::<io::Error>() {
+                return matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                );
+            }
+            error = this.source();
+        }
+        false
     }
 }

@@ -1,7 +1,6 @@
 //! What lies where on the ISO, before the store image and the host key, which follow from it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::contents::{Node, Store, walk};
@@ -11,7 +10,7 @@ use crate::write::Options;
 /// The store image's place.
 pub(crate) const STORE_IMAGE: &str = "/nix-store.squashfs";
 /// The repository's place.
-const REPOSITORY: &str = "/devos";
+pub(crate) const REPOSITORY: &str = "/devos";
 /// The place of what is not in the store.
 pub(crate) const OWN: &str = "/flk";
 
@@ -99,26 +98,6 @@ impl Layout {
             _ => 0,
         });
         sizes.sum()
-    }
-
-    /// Files with the same content get the same source, so that they are stored once whether or not the store that they
-    /// come from has linked them to each other.
-    pub(crate) fn sources(&self) -> BTreeMap<&str, &Path> {
-        let mut first: BTreeMap<[u8; 32], &PathBuf> = BTreeMap::new();
-        let mut sources = BTreeMap::new();
-        for (target, node) in &self.nodes {
-            match node {
-                Node::Folder => {}
-                Node::Link { source, .. } => {
-                    sources.insert(target.as_str(), source.as_path());
-                }
-                Node::File { source, digest, .. } => {
-                    let source = first.entry(*digest.as_bytes()).or_insert(source);
-                    sources.insert(target.as_str(), source.as_path());
-                }
-            }
-        }
-        sources
     }
 
     fn boot_file(&self, field: &'static str, image: &str) -> Result<(), Error> {

@@ -9,31 +9,41 @@
 //! | the manifest's `contents` | kernel, initrd, boot loaders |
 //! | `/devos` | the repository's tracked files |
 //! | `/flk/build.json` | [`Build`] |
+//! | `/flk/digests` | [`Digests`] |
 //! | `/flk/ssh_host_ed25519_key{,.pub}` | the live machine's ssh host key |
 //!
 //! The same input gives the same bytes, whatever the folder, the clock, the number of threads and the order on disk are.
 //! No root, no loop device and no mount is needed.
 //!
-//! This crate is the boundary to the two programs that know the formats, `mksquashfs` and `xorriso`; nothing outside of
-//! it knows that they exist.
+//! The ISO is written in one pass: its metadata's place, the contents, the store image straight into its place, its digests. What was packed
+//! once comes from the [`Cache`], if there is one. The formats are `flk-squashfs`'s and `flk-iso9660`'s.
 
 mod build;
+mod cache;
 mod contents;
+pub mod digests;
 mod error;
+mod iso;
 mod layout;
 mod manifest;
-mod mksquashfs;
+mod nar;
+mod order;
+mod packed;
+mod plain;
 mod progress;
 mod registration;
 mod scratch;
 mod stamp;
-mod tool;
+mod store_image;
 mod write;
-mod xorriso;
 
 pub use build::{Build, BuildId, build_id};
+pub use cache::{Cache, Hits, Keep, Pruned, Statistics, Summary};
+pub use digests::Digests;
 pub use error::Error;
 pub use manifest::{BiosBoot, Boot, Compression, Content, EfiBoot, Manifest};
+pub use nar::nar_hash;
+pub use plain::pack_folder;
 pub use progress::{Phase, Progress};
 pub use registration::registration;
 pub use stamp::{Stamp, stamp};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use flk_squashfs::Codec;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -46,7 +47,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Compression {
-    /// `zstd`, `xz`, `gzip`, `lz4`, `lzo` or `none`.
+    /// `zstd`, `xz`, `gzip`, `lz4` or `none`.
     pub codec: String,
     /// The codec's level, where it has levels; null: the codec's default.
     #[serde(default)]
@@ -142,32 +143,72 @@ impl Manifest {
                 ),
             );
         }
-        let block = self.compression.block_size;
-        if !block.is_power_of_two() || !(4096..=1 << 20).contains(&block) {
-            return wrong(
-                "compression.blockSize",
-                format!("{block} is not a power of two from 4096 to 1048576"),
-            );
-        }
         self.compression.check()
     }
 }
 
 impl Compression {
+    /// Reads `zstd`, `zstd:19`, `gzip:9`, `xz`, `lz4` or `none`; blocks of so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] for a codec, level or block size that there is not.
+    pub fn parse(text: &str, block_size: u32) -> Result<Compression, Error> {
+        let (codec, level) = match text.split_once(':') {
+            Some((codec, level)) => (codec, Some(level)),
+            None => (text, None),
+        };
+        let level = level.map(|level| {
+            level.parse().map_err(|_| Error::Manifest {
+                field: "compression.level",
+                reason: format!("{level:?} is no number"),
+            })
+        });
+        let compression = Compression {
+            codec: codec.into(),
+            level: level.transpose()?,
+            block_size,
+        };
+        compression.check()?;
+        Ok(compression)
+    }
+
+    /// The codec with its level, or with `mksquashfs`'s default, which is what a configuration without a level means.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] for a codec or level that there is not.
+    pub(crate) fn codec(&self) -> Result<Codec, Error> {
+        self.check()?;
+        let level = |default| self.level.map_or(default, |level| level as u8);
+        Ok(match self.codec.as_str() {
+            "zstd" => Codec::Zstd(level(15)),
+            "gzip" => Codec::Gzip(level(9)),
+            "xz" => Codec::Xz,
+            "lz4" => Codec::Lz4,
+            _ => Codec::None,
+        })
+    }
+
     /// Levels that the codec has; `None`: a codec without levels.
     fn levels(&self) -> Result<Option<(u32, u32)>, Error> {
         match self.codec.as_str() {
             "zstd" => Ok(Some((1, 22))),
-            "gzip" | "lzo" => Ok(Some((1, 9))),
+            "gzip" => Ok(Some((1, 9))),
             "xz" | "lz4" | "none" => Ok(None),
             other => Err(Error::Manifest {
                 field: "compression.codec",
-                reason: format!("{other:?} is none of zstd, xz, gzip, lz4, lzo, none"),
+                reason: format!("{other:?} is none of zstd, xz, gzip, lz4, none"),
             }),
         }
     }
 
     fn check(&self) -> Result<(), Error> {
+        let block = self.block_size;
+        if !block.is_power_of_two() || !(4096..=1 << 20).contains(&block) {
+            return Err(Error::Manifest {
+                field: "compression.blockSize",
+                reason: format!("{block} is not a power of two from 4096 to 1048576"),
+            });
+        }
         match (self.levels()?, self.level) {
             (Some((low, high)), Some(level)) if !(low..=high).contains(&level) => {
                 Err(Error::Manifest {
@@ -207,6 +248,25 @@ mod tests {
         let again: Manifest =
             serde_json::from_str(&serde_json::to_string(&manifest).unwrap()).unwrap();
         assert_eq!(again, manifest);
+    }
+
+    #[test]
+    fn compression_is_read_from_words() {
+        for (text, codec) in [
+            ("zstd:19", Codec::Zstd(19)),
+            ("zstd", Codec::Zstd(15)),
+            ("gzip:1", Codec::Gzip(1)),
+            ("xz", Codec::Xz),
+            ("lz4", Codec::Lz4),
+            ("none", Codec::None),
+        ] {
+            let compression = Compression::parse(text, 4096).unwrap();
+            assert_eq!(compression.codec().unwrap(), codec, "{text}");
+        }
+        for text in ["", "lzo", "zstd:", "zstd:23", "zstd:x", "xz:6", "zstd:3:4"] {
+            assert!(Compression::parse(text, 4096).is_err(), "{text}");
+        }
+        assert!(Compression::parse("xz", 5000).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 pub enum Phase {
     /// The closure is compressed into the store image; bytes are of the closure.
     Compress,
-    /// The store image and the contents are joined into the ISO; bytes are of the ISO.
+    /// What is around the store image is written, and the ISO's digests are made; bytes are of the ISO.
     Wrap,
     /// The ISO is brought to the disk; bytes are of the ISO.
     Sync,
@@ -27,6 +27,10 @@ pub(crate) struct Meter<'a> {
     phase: Phase,
     total: u64,
     done: u64,
+    /// Bytes of the parts that are done.
+    parts: u64,
+    /// Bytes of the part that is being done.
+    ahead: u64,
     tell: &'a mut dyn FnMut(Progress),
 }
 
@@ -41,16 +45,23 @@ impl<'a> Meter<'a> {
             phase,
             total,
             done: 0,
+            parts: 0,
+            ahead: 0,
             tell,
         }
     }
 
-    /// `part` of `whole` is done.
-    pub(crate) fn fraction(&mut self, part: f64, whole: f64) {
-        if whole > 0.0 && part >= 0.0 {
-            let done = (self.total as f64 * (part / whole).min(1.0)) as u64;
-            self.reach(done);
-        }
+    /// A part of so many bytes is done, whatever of it was seen before.
+    pub(crate) fn add(&mut self, part: u64) {
+        self.parts += part;
+        self.ahead = 0;
+        self.reach(self.parts.min(self.total));
+    }
+
+    /// So many bytes more are done of the part that comes next.
+    pub(crate) fn look_ahead(&mut self, bytes: u64) {
+        self.ahead += bytes;
+        self.reach((self.parts + self.ahead).min(self.total));
     }
 
     /// All of it is done.
@@ -58,7 +69,8 @@ impl<'a> Meter<'a> {
         self.reach(self.total);
     }
 
-    fn reach(&mut self, done: u64) {
+    /// So much is done.
+    pub(crate) fn reach(&mut self, done: u64) {
         if done > self.done {
             self.done = done;
             (self.tell)(Progress {

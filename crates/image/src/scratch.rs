@@ -82,6 +82,13 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Free bytes for this user in the file system of a folder.
+pub(crate) fn free(folder: &Path) -> Result<u64, Error> {
+    let stat = rustix::fs::statvfs(folder)
+        .map_err(|errno| Error::io("ask for the free space of", folder)(errno.into()))?;
+    Ok(stat.f_bavail * stat.f_frsize)
+}
+
 fn empty(folder: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let entry = entry.map_err(Error::io("read", folder))?;

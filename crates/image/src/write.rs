@@ -1,28 +1,32 @@
-//! Makes the ISO: checks, store image, ISO, disk, rename.
+//! Makes the ISO: checks, contents, store image, metadata, digests, disk, rename.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Seek, SeekFrom};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use flk_nix::Closure;
 
+use crate::Error;
 use crate::build::{Build, BuildId, id_of};
+use crate::cache::{Cache, Hits, Keep, Pruned};
 use crate::contents::{Node, STORE, Store};
-use crate::layout::{Layout, OWN, STORE_IMAGE};
+use crate::digests::{self, Digests};
+use crate::iso::{self, OwnFile};
+use crate::layout::{Layout, OWN};
 use crate::manifest::Manifest;
 use crate::progress::{Meter, Phase, Progress};
-use crate::registration::registration;
-use crate::scratch::{Scratch, folder_of};
+use crate::scratch::{Scratch, folder_of, free};
 use crate::stamp::{Stamp, stamp};
-use crate::tool::Failure;
-use crate::{Error, mksquashfs, xorriso};
+use crate::store_image::{Packing, StoreImage};
 
 /// No codec makes a system smaller than its NARs by more than this; for the check before anything is written.
 const BEST_RATIO: u64 = 6;
 /// Room for folders, boot structures and padding on an ISO, in bytes.
 const ISO_OVERHEAD: u64 = 4 << 20;
+/// Room for what an ISO has behind its last file, in bytes: the second GPT, and padding.
+const ISO_TAIL: u64 = 1 << 20;
 
 /// What [`write`] needs besides manifest and closure.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub struct Options {
     pub flk_version: String,
     /// How many threads compress; all, if not given. The bytes are the same.
     pub threads: Option<NonZeroUsize>,
+    /// Where packed store paths are kept for the next ISO. The bytes are the same.
+    pub cache: Option<Cache>,
     /// Make the ISO even if the one at the target is of this build and has this host key.
     pub rebuild: bool,
 }
@@ -53,6 +59,7 @@ impl Options {
             mirrors: None,
             flk_version: flk_version.into(),
             threads: None,
+            cache: None,
             rebuild: false,
         }
     }
@@ -84,6 +91,12 @@ pub struct Written {
     pub size: u64,
     /// It was there already, and is untouched.
     pub reused: bool,
+    /// Which of its store paths came from the cache; zeros if it was there already.
+    pub hits: Hits,
+    /// Why the cache could not keep everything that was new.
+    pub not_kept: Option<String>,
+    /// What was removed from the cache to keep it small.
+    pub pruned: Pruned,
 }
 
 /// Makes the ISO `out` and tells `progress` how far it is.
@@ -92,7 +105,7 @@ pub struct Written {
 /// is removed. An ISO of the same build with the same host key stays untouched, unless [`Options::rebuild`] is set.
 ///
 /// # Errors
-/// [`Error::NoSpace`], [`Error::ToolMissing`], [`Error::Tool`], [`Error::Busy`], [`Error::TargetTwice`],
+/// [`Error::NoSpace`], [`Error::Corrupt`], [`Error::Squashfs`], [`Error::Iso`], [`Error::Busy`], [`Error::TargetTwice`],
 /// [`Error::Manifest`], [`Error::Unsupported`], [`Error::NotInStore`], [`Error::Io`].
 pub fn write(
     manifest: &Manifest,
@@ -102,7 +115,7 @@ pub fn write(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Written, Error> {
     manifest.check()?;
-    let mut layout = Layout::of(manifest, options)?;
+    let layout = Layout::of(manifest, options)?;
     let key = options
         .host_key
         .as_ref()
@@ -114,12 +127,18 @@ pub fn write(
             build: stamped.build,
             size,
             reused: true,
+            hits: Hits::default(),
+            not_kept: None,
+            pruned: Pruned::default(),
         });
     }
 
-    // Before minutes of packing, not after them.
-    mksquashfs::TOOL.check()?;
-    xorriso::TOOL.check()?;
+    let mbr = match &layout.mbr {
+        Some(Node::File { source, .. }) => {
+            Some(fs::read(source).map_err(Error::io("read", source))?)
+        }
+        _ => None,
+    };
     let folder = folder_of(out);
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let scratch = Scratch::beside(out)?;
@@ -127,21 +146,50 @@ pub fn write(
         manifest,
         closure,
         options,
-        folder,
-        scratch: &scratch,
+        layout: &layout,
     };
-    image.own_files(&mut layout, &stamped.build)?;
-    let store_image = image.store_image(&layout, progress)?;
-    // The store image's digest is of no use: nothing else is like it, and the build id names its content.
-    layout.nodes.insert(STORE_IMAGE.into(), store_image);
-    let iso = image.iso(&layout, &stamped, progress)?;
-
+    let needed = image.size_at_least();
+    let free = free(folder)?;
+    if free < needed {
+        return Err(no_space(folder, free, needed));
+    }
+    let iso = scratch.file("iso");
+    let store_image = image
+        .write(&stamped, mbr, &iso, progress)
+        .map_err(|error| {
+            // What it has written so far counts as free again, but was not enough.
+            match crate::scratch::free(folder) {
+                Ok(free) if error.is_no_space() => no_space(folder, free, needed.max(free + 1)),
+                _ => error,
+            }
+        })?;
     let size = bring_to_disk(&iso, out, progress)?;
+    let mut pruned = Pruned::default();
+    if let Some(cache) = &options.cache {
+        cache.count(store_image.hits);
+        // It is no fault of the ISO, which is there, if the cache cannot be kept small.
+        pruned = cache.prune(Keep::Bytes(cache.limit())).unwrap_or_default();
+    }
     Ok(Written {
         build: stamped.build,
         size,
         reused: false,
+        hits: store_image.hits,
+        not_kept: store_image.not_kept.map(|error| told(&error)),
+        pruned,
     })
+}
+
+/// An error with what is behind it, on one line.
+fn told(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }
 
 /// An ISO in the making.
@@ -149,13 +197,98 @@ struct Image<'a> {
     manifest: &'a Manifest,
     closure: &'a Closure,
     options: &'a Options,
-    folder: &'a Path,
-    scratch: &'a Scratch,
+    layout: &'a Layout,
 }
 
 impl Image<'_> {
+    /// Bytes that it takes in any case.
+    fn size_at_least(&self) -> u64 {
+        let ratio = if self.manifest.compression.codec == "none" {
+            1
+        } else {
+            BEST_RATIO
+        };
+        self.closure.nar_size() / ratio + self.layout.size() + ISO_OVERHEAD
+    }
+
+    /// Writes it into the new file `iso`.
+    fn write(
+        &self,
+        stamped: &Stamp,
+        mbr: Option<Vec<u8>>,
+        iso: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<StoreImage, Error> {
+        let nar_size = self.closure.nar_size();
+        // Data that no codec makes smaller, gaps, tables; more than there can be.
+        let most = 2 * nar_size + 16 * 4096 * (self.closure.paths.len() as u64 + 1024);
+        let tree = iso::tree(
+            self.layout,
+            self.manifest,
+            self.own_files(&stamped.build),
+            most,
+        )?;
+        let options = iso::options(self.manifest, stamped, mbr);
+        let mut out = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(iso)
+            .map_err(Error::io("create", iso))?;
+        let mut writing = flk_iso9660::begin(&tree, &options, &mut out).map_err(Error::iso)?;
+
+        let missing = || Error::io("write", iso)(io::ErrorKind::NotFound.into());
+        let store_at = writing.next().ok_or_else(missing)?;
+        out.seek(SeekFrom::Start(store_at.offset))
+            .map_err(Error::io("write", iso))?;
+        let mut meter = Meter::new(Phase::Compress, nar_size, progress);
+        let packing = Packing {
+            closure: self.closure,
+            store: Store(&self.options.store),
+            codec: self.manifest.compression.codec()?,
+            block_size: self.manifest.compression.block_size,
+            threads: self.threads(),
+            cache: self.options.cache.as_ref(),
+            reserve: self.size_at_least(),
+        };
+        let store_image = packing.write(&out, store_at.offset, &mut meter)?;
+        meter.finish();
+        writing
+            .done(store_image.length, &mut out)
+            .map_err(Error::iso)?;
+
+        let own = writing.next().ok_or_else(missing)?;
+        // What comes behind them, the second GPT, fits into what is kept free for it here.
+        let room = digests::room(own.offset + ISO_TAIL);
+        writing.done(room, &mut out).map_err(Error::iso)?;
+        let written = writing.finish(&mut out).map_err(Error::iso)?;
+        // Where nothing is behind them, they are the end, and not written yet.
+        out.set_len(written.length)
+            .map_err(Error::io("write", iso))?;
+        let mut meter = Meter::new(Phase::Wrap, written.length, progress);
+        let digests = Digests::of(
+            &out,
+            &stamped.build,
+            written.length,
+            (own.offset, room),
+            self.threads(),
+            &mut |done| meter.reach(done),
+        )
+        .map_err(Error::io("read back", iso))?;
+        out.write_all_at(&digests.to_bytes(), own.offset)
+            .map_err(Error::io("write", iso))?;
+        meter.finish();
+        Ok(store_image)
+    }
+
+    /// As many as are asked for, or as the machine has.
+    fn threads(&self) -> NonZeroUsize {
+        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.options.threads.unwrap_or_else(all)
+    }
+
     /// `/flk`: what is not in the store.
-    fn own_files(&self, layout: &mut Layout, build: &BuildId) -> Result<(), Error> {
+    fn own_files(&self, build: &BuildId) -> Vec<OwnFile> {
         let document = Build {
             version: 1,
             build: build.clone(),
@@ -174,118 +307,21 @@ impl Image<'_> {
             files.push(("ssh_host_ed25519_key", &key.private, 0o600));
             files.push(("ssh_host_ed25519_key.pub", &key.public, 0o444));
         }
-        for (name, text, mode) in files {
-            let path = self.text(name, text, mode)?;
-            let target = format!("{OWN}/{name}");
-            layout.put([(target, Node::file(&path, mode)?)].into())?;
-        }
-        Ok(())
-    }
-
-    /// The store image, in the scratch folder.
-    fn store_image(
-        &self,
-        layout: &Layout,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Node, Error> {
-        let ratio = if self.manifest.compression.codec == "none" {
-            1
-        } else {
-            BEST_RATIO
+        let own = |(name, text, mode): (&str, &str, u32)| OwnFile {
+            place: format!("{OWN}/{name}"),
+            bytes: text.into(),
+            mode,
         };
-        // The store image, and the ISO with its own copy of it.
-        let nar_size = self.closure.nar_size();
-        let needed = 2 * (nar_size / ratio) + layout.size() + ISO_OVERHEAD;
-        self.check_space(needed)?;
-
-        let store = Store(&self.options.store);
-        let registration = registration(self.closure);
-        let mut sources = vec![self.text("nix-path-registration", &registration, 0o444)?];
-        for info in &self.closure.paths {
-            sources.push(store.place(Path::new(&info.path))?);
-        }
-        // In the order of names, whatever the closure's is.
-        sources.sort();
-        let out = self.scratch.file("store.squashfs");
-        let meter = Meter::new(Phase::Compress, nar_size, progress);
-        let compression = &self.manifest.compression;
-        mksquashfs::pack(&sources, compression, self.options.threads, &out, meter)
-            .map_err(|failure| self.explain(failure, needed))?;
-        let size = fs::metadata(&out).map_err(Error::io("read", &out))?.len();
-        Ok(Node::File {
-            source: out,
-            size,
-            mode: 0o444,
-            digest: blake3::hash(STORE_IMAGE.as_bytes()),
-        })
-    }
-
-    /// The ISO, in the scratch folder.
-    fn iso(
-        &self,
-        layout: &Layout,
-        stamped: &Stamp,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<PathBuf, Error> {
-        let needed = layout.size() + ISO_OVERHEAD;
-        self.check_space(needed)?;
-        let iso = self.scratch.file("iso");
-        let meter = Meter::new(Phase::Wrap, layout.size(), progress);
-        xorriso::wrap(self.manifest, layout, stamped, self.scratch, &iso, meter)
-            .map_err(|failure| self.explain(failure, needed))?;
-        Ok(iso)
-    }
-
-    /// Writes a small file into the scratch folder, with the very mode.
-    fn text(&self, name: &str, text: &str, mode: u32) -> Result<PathBuf, Error> {
-        let path = self.scratch.file(name);
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(Error::io("create", &path))?;
-        file.set_permissions(fs::Permissions::from_mode(mode))
-            .map_err(Error::io("set the mode of", &path))?;
-        file.write_all(text.as_bytes())
-            .map_err(Error::io("write", &path))?;
-        Ok(path)
-    }
-
-    fn check_space(&self, needed: u64) -> Result<(), Error> {
-        let free = free(self.folder)?;
-        if free < needed {
-            return Err(self.no_space(free, needed));
-        }
-        Ok(())
-    }
-
-    fn no_space(&self, free: u64, needed: u64) -> Error {
-        Error::NoSpace {
-            path: self.folder.into(),
-            free,
-            needed,
-        }
-    }
-
-    /// A program's failure, or the full disk behind it.
-    fn explain(&self, failure: Failure, needed: u64) -> Error {
-        if !failure.no_space {
-            return failure.error;
-        }
-        match free(self.folder) {
-            // What it has written so far counts as free again, but was not enough.
-            Ok(free) => self.no_space(free, needed.max(free + 1)),
-            Err(error) => error,
-        }
+        files.into_iter().map(own).collect()
     }
 }
 
-/// Free bytes for this user in the file system of a folder.
-fn free(folder: &Path) -> Result<u64, Error> {
-    let stat = rustix::fs::statvfs(folder)
-        .map_err(|errno| Error::io("ask for the free space of", folder)(errno.into()))?;
-    Ok(stat.f_bavail * stat.f_frsize)
+fn no_space(folder: &Path, free: u64, needed: u64) -> Error {
+    Error::NoSpace {
+        path: folder.into(),
+        free,
+        needed,
+    }
 }
 
 /// The finished ISO goes to its place, on the disk before it has its name.

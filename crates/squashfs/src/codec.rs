@@ -38,7 +38,24 @@ impl fmt::Display for Codec {
     }
 }
 
+/// What compresses: another version may give other bytes, which a test holds against Cargo.lock.
+const LIBDEFLATE: &str = "libdeflate-sys 1.26.1";
+const LIBLZMA: &str = "liblzma-sys 0.4.9";
+const LZ4_FLEX: &str = "lz4_flex 0.13.1";
+const ZSTD: &str = "zstd-sys 2.1.3+zstd.1.5.7";
+
 impl Codec {
+    /// The library that compresses, and its version: packed bytes are the same only with the same one.
+    pub fn version(self) -> &'static str {
+        match self {
+            Codec::None => "none",
+            Codec::Gzip(_) => LIBDEFLATE,
+            Codec::Xz => LIBLZMA,
+            Codec::Lz4 => LZ4_FLEX,
+            Codec::Zstd(_) => ZSTD,
+        }
+    }
+
     /// What the superblock says. An image without compression names gzip, as `mksquashfs` has it: every kernel has that.
     pub fn id(self) -> CodecId {
         match self {
@@ -301,6 +318,19 @@ mod tests {
             assert!(
                 !compressor.compress(b"x", &mut Vec::new()).unwrap(),
                 "{codec}"
+            );
+        }
+    }
+
+    #[test]
+    fn versions_are_those_that_are_built() {
+        let lock = include_str!("../../../Cargo.lock");
+        for library in [LIBDEFLATE, LIBLZMA, LZ4_FLEX, ZSTD] {
+            let (name, version) = library.split_once(' ').unwrap();
+            let built = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(
+                lock.contains(&built),
+                "{library} is not what Cargo.lock has"
             );
         }
     }

@@ -112,7 +112,10 @@ fn ask(host: &str, timeout: &NextTimeout) -> Result<Option<Vec<IpAddr>>, Error> 
 fn addresses(text: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for line in text.lines() {
-        let address = line.split_whitespace().next().and_then(|word| word.parse().ok());
+        let address = line
+            .split_whitespace()
+            .next()
+            .and_then(|word| word.parse().ok());
         if let Some(address) = address
             && !found.contains(&address)
         {

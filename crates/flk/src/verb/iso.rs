@@ -15,9 +15,10 @@ use crate::{
     closure::{self, Missing},
     error::{Context, Failure, Result},
     evaluation::{Evaluation, Settings},
+    image,
     place::Places,
     repository::ChannelKind,
-    ui::{self, Phase, Unit},
+    ui,
     workspace::Workspace,
 };
 
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     /// Where to put the ISO.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Print what was made as JSON: host, path, size, build, reused, channel, volumeId, fingerprint.
+    /// Print what was made as JSON: host, path, size, build, reused, packed, channel, volumeId, fingerprint.
     #[arg(long)]
     pub(crate) json: bool,
     /// Only say what would be downloaded and built.
@@ -128,7 +129,8 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
         }),
         None => None,
     };
-    let written = pack(&manifest, &closure, &options, &out)?;
+    options.cache = image::cache(&workspace.places);
+    let written = image::write(&manifest, &closure, &options, &out)?;
     let fingerprint = key.as_ref().map(HostKey::fingerprint);
     tell(&out, &written, fingerprint.as_deref(), started);
     if args.json {
@@ -138,6 +140,7 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
             "size": written.size,
             "build": written.build,
             "reused": written.reused,
+            "packed": image::hits(&written),
             "channel": manifest.channel,
             "volumeId": manifest.volume_id,
             "fingerprint": fingerprint,
@@ -151,44 +154,6 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
         path: out,
         public_key,
     }))
-}
-
-fn pack(
-    manifest: &Manifest,
-    closure: &flk_nix::Closure,
-    options: &flk_image::Options,
-    out: &Path,
-) -> Result<Written> {
-    let mut phase: Option<(flk_image::Phase, Phase)> = None;
-    let written = flk_image::write(manifest, closure, options, out, &mut |progress| {
-        let is_new = phase
-            .as_ref()
-            .is_none_or(|(current, _)| *current != progress.phase);
-        if is_new {
-            if let Some((_, done)) = phase.take() {
-                finish(done);
-            }
-            let name = match progress.phase {
-                flk_image::Phase::Compress => "pack",
-                flk_image::Phase::Wrap => "wrap",
-                flk_image::Phase::Sync => "sync",
-            };
-            phase = Some((progress.phase, Phase::start(name, Unit::Bytes)));
-        }
-        if let Some((_, phase)) = &mut phase {
-            phase.set(progress.done, progress.total);
-        }
-    })
-    .context(|| format!("cannot make {}", out.display()))?;
-    if let Some((_, phase)) = phase {
-        finish(phase);
-    }
-    Ok(written)
-}
-
-fn finish(phase: Phase) {
-    let total = ui::bytes(phase.total());
-    phase.finish(total);
 }
 
 fn tell(out: &Path, written: &Written, fingerprint: Option<&str>, started: Instant) {

@@ -81,7 +81,8 @@ fn full_disk() -> Result<(), BenchError> {
         "{said}"
     );
     assert!(!said.contains("pack: "), "{said}");
-    // Full in the middle of it.
+    // Full in the middle of it, which is over in no time if it was packed before.
+    forget_packed_paths(&fixture)?;
     let said = on_a_small_disk(&fixture, "800m", "filled")?;
     assert!(said.contains("pack: "), "{said}");
     assert!(said.to_lowercase().contains("no space left"), "{said}");
@@ -112,8 +113,9 @@ fn killed_build() -> Result<(), BenchError> {
     // Once early, and once in the middle of packing, with the signal that nobody can catch.
     for (phase, delay) in [
         ("evaluate", Duration::ZERO),
-        ("pack", Duration::from_secs(3)),
+        ("pack", Duration::from_secs(1)),
     ] {
+        forget_packed_paths(&fixture)?;
         let mut build = start(&fixture.flk, &fixture.repository)?;
         wait_for_phase(&mut build, phase)?;
         std::thread::sleep(delay);
@@ -151,6 +153,15 @@ fn killed_build() -> Result<(), BenchError> {
         "beside the image"
     );
     Ok(())
+}
+
+/// So that there is something to pack.
+fn forget_packed_paths(fixture: &Fixture) -> Result<(), BenchError> {
+    fixture
+        .flk
+        .run(&fixture.repository, &["cache", "prune"])?
+        .success()
+        .map(drop)
 }
 
 /// Starts `flk iso killed` in a process group of its own.

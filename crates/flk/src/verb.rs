@@ -6,6 +6,7 @@ pub(crate) mod generations;
 pub(crate) mod hosts;
 pub(crate) mod identity;
 pub(crate) mod init;
+pub(crate) mod inspect;
 pub(crate) mod install;
 pub(crate) mod iso;
 pub(crate) mod live;

@@ -45,6 +45,6 @@ pub use manifest::{BiosBoot, Boot, Compression, Content, EfiBoot, Manifest};
 pub use nar::nar_hash;
 pub use plain::pack_folder;
 pub use progress::{Phase, Progress};
-pub use registration::registration;
+pub use registration::{parse_registration, registration};
 pub use stamp::{Stamp, stamp};
 pub use write::{HostKey, Options, Written, write};

@@ -1,11 +1,10 @@
-//! `nix-path-registration`, read: what a store image says of its paths. `flk_image::registration` writes it.
-//!
-//! Per path, one value a line: path, NAR hash, NAR size, deriver, number of references, each reference.
+//! `nix-path-registration`, which says what a store image has: the closure of one path in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use flk_nix::{Closure, PathInfo, nar_hash_hex};
+use flk_image::parse_registration;
+use flk_nix::Closure;
 
 use crate::{Error, Result};
 
@@ -19,7 +18,7 @@ pub fn closure_of(registration: &Path, path: &str) -> Result<Option<Closure>> {
         path: registration.to_owned(),
         reason,
     };
-    let mut known = parse(&text).map_err(wrong)?;
+    let mut known = parse_registration(&text).map_err(wrong)?;
     if !known.contains_key(path) {
         return Ok(None);
     }
@@ -41,50 +40,10 @@ pub fn closure_of(registration: &Path, path: &str) -> Result<Option<Closure>> {
     Ok(Some(Closure { paths }))
 }
 
-fn parse(text: &str) -> Result<BTreeMap<String, PathInfo>, String> {
-    let mut lines = text.lines().enumerate();
-    let mut known = BTreeMap::new();
-    while let Some((index, path)) = lines.next() {
-        let mut next = |what: &str| {
-            lines
-                .next()
-                .map(|(_, line)| line)
-                .ok_or_else(|| format!("it ends before the {what} of {path}"))
-        };
-        if !path.starts_with("/nix/store/") || path["/nix/store/".len()..].contains('/') {
-            return Err(format!("line {}: {path:?} is no store path", index + 1));
-        }
-        let hash = next("hash")?;
-        let nar_hash =
-            nar_hash_hex(hash).ok_or_else(|| format!("{hash:?} is no hash (of {path})"))?;
-        let size = next("size")?;
-        let nar_size = size
-            .parse()
-            .map_err(|_| format!("{size:?} is no size (of {path})"))?;
-        next("deriver")?;
-        let count = next("number of references")?;
-        let count: usize = count
-            .parse()
-            .map_err(|_| format!("{count:?} is no number of references (of {path})"))?;
-        let references = (0..count)
-            .map(|_| next("references").map(str::to_owned))
-            .collect::<Result<Vec<_>, _>>()?;
-        known.insert(
-            path.to_owned(),
-            PathInfo {
-                path: path.to_owned(),
-                nar_hash,
-                nar_size,
-                references,
-            },
-        );
-    }
-    Ok(known)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flk_nix::PathInfo;
 
     fn info(name: &str, references: &[&str]) -> PathInfo {
         PathInfo {

@@ -8,6 +8,7 @@ mod data;
 mod directory;
 mod inode;
 mod metadata;
+mod packed;
 mod tree;
 mod verify;
 mod xattr;

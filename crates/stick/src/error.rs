@@ -94,6 +94,30 @@ pub enum Error {
         /// The first byte that is wrong.
         offset: u64,
     },
+    /// An image cannot be read.
+    #[error("{} cannot be read as an ISO", path.display())]
+    Iso {
+        /// The image.
+        path: PathBuf,
+        /// Why not, and where.
+        source: flk_iso9660::Error,
+    },
+    /// The store on an image cannot be read.
+    #[error("the store on {} cannot be read", path.display())]
+    Squashfs {
+        /// The image.
+        path: PathBuf,
+        /// Why not, and where.
+        source: flk_squashfs::Error,
+    },
+    /// There is no such file on an image.
+    #[error("{name} is no file on {}", path.display())]
+    NotOnImage {
+        /// The image.
+        path: PathBuf,
+        /// The file.
+        name: String,
+    },
     /// Somebody wanted it to end.
     #[error("writing {} was stopped", path.display())]
     Stopped {

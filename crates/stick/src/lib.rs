@@ -20,6 +20,7 @@ mod error;
 mod execute;
 mod gpt;
 mod image;
+mod inspect;
 mod medium;
 mod plan;
 mod usage;
@@ -30,6 +31,9 @@ pub use disk::Disk;
 pub use error::{Error, Result};
 pub use execute::{Options, Phase, Progress, Written, execute, write_to};
 pub use image::Image;
+pub use inspect::{
+    BootEntry, Difference, Inspection, Partition, Store, StorePath, extract, inspect,
+};
 pub use plan::{Found, Plan, Request, Target, plan};
 
 /// Bytes that are compared, written and read back at once.

@@ -1,0 +1,270 @@
+//! `flk inspect`: what an ISO is and holds.
+
+mod page;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use flk_stick::{Difference, Inspection, Store, StorePath};
+use serde_json::json;
+
+use crate::{
+    error::{Context, Failure, Result},
+    ui,
+};
+
+/// How many store paths are shown where not all are asked for.
+const LARGEST: usize = 15;
+
+/// Show what an ISO is and holds.
+///
+/// In a file or on a stick; nothing is mounted. Sizes of store paths are what they take of the ISO, packed.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The ISO, or the device that it was written to.
+    #[arg(value_name = "ISO|DEVICE")]
+    image: PathBuf,
+    /// Everything as JSON.
+    #[arg(long)]
+    json: bool,
+    /// One page for a browser, with a map of what takes the space.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// The chain of references that brings this store path (or whose name has this in it).
+    #[arg(long, value_name = "PATH")]
+    why: Option<String>,
+    /// Store paths that came, went and changed between this ISO and another one.
+    #[arg(long, value_name = "OTHER.iso", conflicts_with = "why")]
+    diff: Option<PathBuf>,
+    /// Copy a file out of the ISO, or of its store (/nix/store/…), to standard output, or to --out.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["why", "diff", "json", "html"])]
+    extract: Option<String>,
+    /// Where --extract puts the file.
+    #[arg(long, value_name = "FILE", requires = "extract")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: Args) -> Result<()> {
+    if let Some(name) = &args.extract {
+        return extract(&args.image, name, args.out.as_deref());
+    }
+    let found = flk_stick::inspect(&args.image)?;
+    if let Some(path) = &args.html {
+        let text = page::page(&args.image, &found);
+        let new = path.with_extension("html.new");
+        fs::write(&new, text)
+            .and_then(|()| fs::rename(&new, path))
+            .context(|| format!("cannot write {}", path.display()))?;
+        ui::note(format_args!("{} is a page for a browser", path.display()));
+    }
+    match (&args.why, &args.diff) {
+        (Some(path), _) => why(&args, &found, path),
+        (_, Some(other)) => diff(&args, &found, other),
+        _ if args.json => {
+            ui::data(serde_json::to_string_pretty(&found)?);
+            Ok(())
+        }
+        _ if args.html.is_some() => Ok(()),
+        _ => {
+            show(&found);
+            Ok(())
+        }
+    }
+}
+
+fn extract(image: &Path, name: &str, out: Option<&Path>) -> Result<()> {
+    let Some(out) = out else {
+        let mut bytes = Vec::new();
+        flk_stick::extract(image, name, &mut bytes)?;
+        ui::raw_data(&bytes);
+        return Ok(());
+    };
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let failed = || format!("cannot write {}", out.display());
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).context(failed)?;
+    let length = flk_stick::extract(image, name, &mut file)?;
+    file.flush().context(failed)?;
+    file.persist(out).context(failed)?;
+    ui::note(format_args!("{}: {}", out.display(), ui::bytes(length)));
+    Ok(())
+}
+
+fn show(found: &Inspection) {
+    let line = |name: &str, text: String| ui::data(format_args!("{name:<8}  {text}"));
+    match &found.build {
+        Some(build) => {
+            line("host", build.host.clone());
+            line("channel", build.channel.clone());
+            line("build", format!("{}, by flk {}", build.build, build.flk));
+        }
+        None => line("image", "not made by flk".into()),
+    }
+    line(
+        "volume",
+        format!("{}, {}", found.volume_id, ui::bytes(found.size)),
+    );
+    for boot in &found.boot {
+        let file = boot.file.as_deref().unwrap_or("no file of the image");
+        line("boots", format!("{}, {file}", boot.platform));
+    }
+    for partition in &found.partitions {
+        line(
+            partition.table,
+            format!(
+                "{} {} at {}, {}",
+                partition.kind,
+                partition.name,
+                ui::bytes(partition.offset),
+                ui::bytes(partition.length)
+            ),
+        );
+    }
+    if let Some(live) = &found.live_toplevel {
+        line("live", live.clone());
+    }
+    if let Some(host) = found
+        .build
+        .as_ref()
+        .and_then(|build| build.host_toplevel.as_ref())
+    {
+        line("installs", host.clone());
+    }
+    if let Some(key) = &found.host_key {
+        let private = match found.has_private_key {
+            true => "; who has this image can pose as it",
+            false => "",
+        };
+        line("key", format!("{}{private}", fingerprint(key)));
+    }
+    for (user, key) in &found.authorized_keys {
+        let comment = key.split_whitespace().nth(2).unwrap_or_default();
+        line("login", format!("{user}, {} {comment}", fingerprint(key)));
+    }
+    if let Some(store) = &found.store {
+        let unpacked = store.paths.iter().map(|path| path.nar_size).sum();
+        line(
+            "store",
+            format!(
+                "{}, {} packed by {} to {}",
+                ui::count(store.paths.len(), "store path"),
+                ui::bytes(unpacked),
+                store.codec,
+                ui::bytes(store.size)
+            ),
+        );
+        for path in by_size(&store.paths).into_iter().take(LARGEST) {
+            line("", format!("{:>8}  {}", ui::bytes(path.packed), path.path));
+        }
+    } else {
+        for (name, length) in found.files.iter().take(LARGEST) {
+            line("file", format!("{:>8}  {name}", ui::bytes(*length)));
+        }
+    }
+}
+
+fn fingerprint(key: &str) -> String {
+    flk_identity::fingerprint(key).unwrap_or_else(|_| "a key that is none".into())
+}
+
+/// The largest first.
+fn by_size(paths: &[StorePath]) -> Vec<&StorePath> {
+    let mut paths: Vec<&StorePath> = paths.iter().collect();
+    paths.sort_by(|a, b| b.packed.cmp(&a.packed).then_with(|| a.path.cmp(&b.path)));
+    paths
+}
+
+fn store<'a>(image: &Path, found: &'a Inspection) -> Result<&'a Store> {
+    found
+        .store
+        .as_ref()
+        .ok_or_else(|| Failure::new(format!("{} has no Nix store", image.display())))
+}
+
+fn why(args: &Args, found: &Inspection, wanted: &str) -> Result<()> {
+    let store = store(&args.image, found)?;
+    let is_meant = |path: &&StorePath| {
+        path.path == wanted || !wanted.starts_with('/') && path.path.contains(wanted)
+    };
+    let mut meant = store.paths.iter().filter(is_meant);
+    let missing = || {
+        Failure::new(format!(
+            "{} has no store path {wanted}",
+            args.image.display()
+        ))
+    };
+    let path = meant.next().ok_or_else(missing)?;
+    if let Some(other) = meant.next() {
+        return Err(Failure::new(format!(
+            "{wanted} may mean {}, {} or others",
+            path.path, other.path
+        )));
+    }
+    let chain = store.why(&found.roots(), &path.path);
+    if args.json {
+        ui::data(serde_json::to_string_pretty(
+            &json!({ "path": path.path, "chain": chain }),
+        )?);
+        return Ok(());
+    }
+    let Some(chain) = chain else {
+        ui::data(format_args!(
+            "{}: neither the live nor the host's system needs it",
+            path.path
+        ));
+        return Ok(());
+    };
+    for (depth, path) in chain.iter().enumerate() {
+        ui::data(format_args!("{:width$}{path}", "", width = 2 * depth));
+    }
+    Ok(())
+}
+
+fn diff(args: &Args, found: &Inspection, other: &Path) -> Result<()> {
+    let first = store(&args.image, found)?;
+    let second = flk_stick::inspect(other)?;
+    let difference = first.difference(store(other, &second)?);
+    if args.json {
+        ui::data(serde_json::to_string_pretty(&difference)?);
+        return Ok(());
+    }
+    let Difference {
+        added,
+        removed,
+        changed,
+        ..
+    } = &difference;
+    for (sign, paths) in [('+', added), ('-', removed)] {
+        for path in by_size(paths) {
+            ui::data(format_args!(
+                "{sign} {:>8}  {}",
+                ui::bytes(path.packed),
+                path.path
+            ));
+        }
+    }
+    for (old, new) in changed {
+        ui::data(format_args!(
+            "~ {:>8}  {} (was {}, {})",
+            ui::bytes(new.packed),
+            new.path,
+            ui::bytes(old.packed),
+            old.path
+        ));
+    }
+    let unchanged: BTreeSet<&str> = first.paths.iter().map(|path| path.path.as_str()).collect();
+    ui::note(format_args!(
+        "{} added, {} removed, {} changed, {} as they were; the image grows by {} bytes",
+        added.len(),
+        removed.len(),
+        changed.len(),
+        unchanged.len() - removed.len() - changed.len(),
+        second.size.cast_signed() - found.size.cast_signed()
+    ));
+    Ok(())
+}

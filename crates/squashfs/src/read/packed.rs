@@ -1,0 +1,24 @@
+//! What files take in the image, without unpacking them.
+
+use super::inode::FileInode;
+use super::metadata::Cursor;
+use super::{Image, ReadAt};
+use crate::error::Result;
+use crate::format::{BlockWord, Fields};
+
+impl<R: ReadAt> Image<R> {
+    /// Bytes that a file's own blocks take, its part of a fragment not among them. They lie in a row from [`FileInode::start`] on.
+    pub fn packed_length(&self, file: &FileInode) -> Result<u64> {
+        let mut blocks = Cursor::new(self, file.blocks);
+        let mut length = 0;
+        for _ in 0..file.block_count {
+            length += u64::from(BlockWord(blocks.u32()?).length());
+        }
+        Ok(length)
+    }
+
+    /// Bytes that a fragment takes.
+    pub fn packed_fragment_length(&self, index: u32) -> Result<u64> {
+        Ok(self.fragment_entry(index)?.word.length().into())
+    }
+}

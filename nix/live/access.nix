@@ -51,6 +51,10 @@ in
             PasswordAuthentication no
             KbdInteractiveAuthentication no
           ''
+          # `flk live prepare` writes it, if the medium has a certificate of the host key.
+          + ''
+            Include /run/flk/sshd.conf
+          ''
         );
       };
     }

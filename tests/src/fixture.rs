@@ -193,6 +193,11 @@ impl Fixture {
         .map(drop)
     }
 
+    /// The home of the user who has made the image.
+    pub fn home(&self) -> &Path {
+        self.flk.home()
+    }
+
     /// An ssh client for `link` with the key that `flk init` was given.
     pub fn ssh<'l>(&self, link: &'l Link) -> Ssh<'l> {
         Ssh::new(link, &self.operator.private, &self.known_hosts)

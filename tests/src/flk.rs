@@ -48,6 +48,11 @@ impl Flk {
         Ok(Flk { home: home.into() })
     }
 
+    /// The user's home.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// The command, in `folder`, without arguments yet.
     pub fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(binary("flk"));

@@ -11,7 +11,10 @@ use std::{
 /// A user of flk, with nothing of anybody else's.
 pub struct Operator<'l> {
     link: &'l Link,
-    files: tempfile::TempDir,
+    home: PathBuf,
+    repository: PathBuf,
+    /// Kept until the operator goes, if it is the operator's own.
+    _files: Option<tempfile::TempDir>,
     /// The key that the operator shows to machines.
     pub key: KeyPair,
 }
@@ -26,12 +29,34 @@ impl<'l> Operator<'l> {
             .prefix("flk-operator-")
             .tempdir()
             .map_err(BenchError::file(std::env::temp_dir()))?;
-        let key = KeyPair::make(&files.path().join("keys"), "operator")?;
-        let operator = Operator { link, files, key };
-        let repository = operator.repository();
+        let home = files.path().to_owned();
+        let key = KeyPair::make(&home.join("keys"), "operator")?;
+        let repository = home.join("repository");
         fs::create_dir_all(&repository).map_err(BenchError::file(&repository))?;
         let flake = repository.join("flake.nix");
         fs::write(&flake, "{ }\n").map_err(BenchError::file(&flake))?;
+        let mut operator = Operator::at(link, &home, &repository, key)?;
+        operator._files = Some(files);
+        Ok(operator)
+    }
+
+    /// A user whose home and repository are there already.
+    ///
+    /// # Errors
+    /// When files cannot be made.
+    pub fn at(
+        link: &'l Link,
+        home: &Path,
+        repository: &Path,
+        key: KeyPair,
+    ) -> Result<Self, BenchError> {
+        let operator = Operator {
+            link,
+            home: home.into(),
+            repository: repository.into(),
+            _files: None,
+            key,
+        };
         // ssh takes the home from the user database, so its own files are named to it here.
         let config = operator.file("ssh_config");
         let text = format!(
@@ -52,12 +77,12 @@ impl<'l> Operator<'l> {
 
     /// A file below the operator's home.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.files.path().join(name)
+        self.home.join(name)
     }
 
     /// The repository.
     pub fn repository(&self) -> PathBuf {
-        self.file("repository")
+        self.repository.clone()
     }
 
     /// A key pair of this name, for a machine.
@@ -87,7 +112,7 @@ impl<'l> Operator<'l> {
         let path = std::env::var("PATH").unwrap_or_default();
         command
             .env_clear()
-            .env("HOME", self.files.path())
+            .env("HOME", &self.home)
             .env("PATH", format!("{}:{path}", self.file("bin").display()));
     }
 

@@ -221,10 +221,31 @@ impl Peer {
     /// # Errors
     /// When it does not start.
     pub fn serve(&mut self, host_key: &KeyPair, user: &KeyPair) -> Result<(), BenchError> {
+        self.serve_with(host_key, user, &[])
+    }
+
+    /// The same with further lines of its configuration.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve_with(
+        &mut self,
+        host_key: &KeyPair,
+        user: &KeyPair,
+        lines: &[String],
+    ) -> Result<(), BenchError> {
+        if let Some(mut sshd) = self.sshd.take() {
+            let _ = sshd.kill();
+            let _ = sshd.wait();
+        }
         let log = File::create(&self.log).map_err(BenchError::file(&self.log))?;
         let keys = self.files.path().join("authorized_keys");
         fs::copy(user.public(), &keys).map_err(BenchError::file(&keys))?;
-        let sshd = mortal(self.enter(), SSHD)
+        let mut sshd = mortal(self.enter(), SSHD);
+        for line in lines {
+            sshd.args(["-o", line]);
+        }
+        let sshd = sshd
             .args([
                 "-D",
                 "-e",

@@ -105,6 +105,18 @@ pub fn fingerprint(public: &str) -> Result<String, Error> {
     Ok(key.fingerprint(HashAlg::Sha256).to_string())
 }
 
+/// Whether a private key's file is encrypted.
+///
+/// # Errors
+/// [`Error::Key`] when it is no private key in OpenSSH's format.
+pub fn is_encrypted(private: &str) -> Result<bool, Error> {
+    let key = PrivateKey::from_openssh(private).map_err(|source| Error::Key {
+        what: "the private key".into(),
+        source,
+    })?;
+    Ok(key.is_encrypted())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,7 +32,7 @@ mod verdict;
 
 pub use error::Error;
 pub use exchange::prove;
-pub use key::{HostKey, fingerprint};
+pub use key::{HostKey, fingerprint, is_encrypted};
 pub use known_hosts::Expected;
 pub use pin::{Pin, Pins};
 pub use registry::{IDENTITIES, Identities, Identity};

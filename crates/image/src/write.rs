@@ -74,6 +74,16 @@ pub struct HostKey {
     pub public: String,
     /// `SHA256:…`, as ssh prints it.
     pub fingerprint: String,
+    /// A certificate for it, `ssh_host_ed25519_key-cert.pub`, one line.
+    pub certificate: Option<String>,
+}
+
+impl HostKey {
+    /// What the stamp tells apart.
+    fn name(&self) -> String {
+        let certificate = self.certificate.as_deref().unwrap_or_default();
+        format!("{}{certificate}", self.fingerprint)
+    }
 }
 
 impl std::fmt::Debug for HostKey {
@@ -116,11 +126,8 @@ pub fn write(
 ) -> Result<Written, Error> {
     manifest.check()?;
     let layout = Layout::of(manifest, options)?;
-    let key = options
-        .host_key
-        .as_ref()
-        .map(|key| key.fingerprint.as_str());
-    let stamped = Stamp::new(id_of(manifest, closure, &layout, options), key);
+    let key = options.host_key.as_ref().map(HostKey::name);
+    let stamped = Stamp::new(id_of(manifest, closure, &layout, options), key.as_deref());
     if !options.rebuild && stamp(out)?.as_ref() == Some(&stamped) {
         let size = fs::metadata(out).map_err(Error::io("read", out))?.len();
         return Ok(Written {
@@ -306,6 +313,9 @@ impl Image<'_> {
         if let Some(key) = &self.options.host_key {
             files.push(("ssh_host_ed25519_key", &key.private, 0o600));
             files.push(("ssh_host_ed25519_key.pub", &key.public, 0o444));
+            if let Some(certificate) = &key.certificate {
+                files.push(("ssh_host_ed25519_key-cert.pub", certificate, 0o444));
+            }
         }
         let own = |(name, text, mode): (&str, &str, u32)| OwnFile {
             place: format!("{OWN}/{name}"),

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use flk_identity::{HostKey, Pin, Pins, Secret};
+use flk_identity::{HostKey, IDENTITIES, Identities, Pin, Pins, Secret};
 use flk_image::{Manifest, Written};
 use serde_json::json;
 
@@ -19,6 +19,7 @@ use crate::{
     place::Places,
     repository::ChannelKind,
     ui,
+    verb::identity::authority::{self, Authority},
     workspace::Workspace,
 };
 
@@ -58,6 +59,12 @@ pub(crate) struct Args {
     /// Put no ssh host key on the ISO: each boot makes a new one, which you cannot know beforehand.
     #[arg(long)]
     pub(crate) no_host_key: bool,
+    /// Have your ssh certificate authority (`flk identity ca`) certify the ISO's host key, for those who trust it.
+    #[arg(long, conflicts_with = "no_host_key")]
+    pub(crate) sign: bool,
+    /// Days for which the certificate is good.
+    #[arg(long, value_name = "DAYS", default_value_t = authority::DAYS, requires = "sign", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sign_days: u32,
     /// Show what Nix builds, line by line, and whole traces of errors.
     #[arg(long, short)]
     pub(crate) verbose: bool,
@@ -74,6 +81,8 @@ impl Args {
             dry_run: false,
             no_keys: false,
             no_host_key: false,
+            sign: false,
+            sign_days: authority::DAYS,
             verbose: false,
         }
     }
@@ -126,6 +135,7 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
             private: key.private_file()?.to_string(),
             public: key.public_file()?,
             fingerprint: key.fingerprint(),
+            certificate: certificate(args, &workspace, build.as_str(), &key.public_file()?)?,
         }),
         None => None,
     };
@@ -181,6 +191,23 @@ fn host_key(places: &Places, build: &str, host: &str) -> Result<HostKey> {
     let pin = Pin::new(build, host, &key.public_file()?)?;
     Pins::new(data.join("pins")).keep(&pin)?;
     Ok(key)
+}
+
+/// The certificate of the ISO's key, if one is wanted.
+fn certificate(
+    args: &Args,
+    workspace: &Workspace,
+    build: &str,
+    public: &str,
+) -> Result<Option<String>> {
+    if !args.sign {
+        return Ok(None);
+    }
+    let identities = Identities::open(workspace.repository.root.join(IDENTITIES))?;
+    let addresses = authority::addresses_of(identities.all(), &args.host);
+    Authority::of(&workspace.places)
+        .certificate_of_build((build, public), &args.host, &addresses, args.sign_days)
+        .map(Some)
 }
 
 /// The ISO's place; its folder is there afterwards.

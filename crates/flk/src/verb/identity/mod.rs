@@ -1,5 +1,6 @@
 //! `flk identity`: which machine is which host, as identities.toml in the repository has it.
 
+pub(crate) mod authority;
 pub(crate) mod learn;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use crate::{
     error::{Failure, Result},
     repository::Repository,
     ui,
+    verb::discover::search::Trust,
     verb::ssh::destination::{Destination, Target},
 };
 
@@ -55,6 +57,8 @@ enum Verb {
         #[arg(value_name = "LIVE")]
         live: Option<Target>,
     },
+    /// The ssh certificate authority, for fleets: make it, certify, and say how to trust it.
+    Ca(authority::Args),
     /// Forget a host.
     Forget {
         /// The host.
@@ -73,6 +77,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
                 .map_err(|reason: String| Failure::new(format!("{host}: {reason}")))?,
         };
         return learn::learn(&Destination::find(&target, flake)?, host, flake);
+    }
+    if let Verb::Ca(args) = args.verb {
+        return authority::run(args, &Trust::read(flake)?.identities);
     }
     let mut identities = open(flake)?;
     match args.verb {
@@ -110,7 +117,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             }
             ui::note(format_args!("{host} is forgotten"));
         }
-        Verb::Learn { .. } => {}
+        Verb::Learn { .. } | Verb::Ca(_) => {}
     }
     Ok(())
 }

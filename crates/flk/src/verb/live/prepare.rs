@@ -19,6 +19,7 @@ const TXT_MAX: usize = 255;
 pub(super) fn run(roots: &Roots, host_name: &str) -> Result<()> {
     let build = read_build(&roots.build())?;
     let fingerprint = install_key(roots, host_name)?;
+    install_certificate(roots)?;
     let service = service(build.as_ref(), host_name, &fingerprint);
     let path = roots.run.join("systemd/dnssd/flk.dnssd");
     put(&path, service.as_bytes(), 0o644)?;
@@ -54,6 +55,19 @@ fn install_key(roots: &Roots, host_name: &str) -> Result<String> {
     put(&roots.machine_key(""), &private, 0o600)?;
     put(&roots.machine_key(".pub"), public.as_bytes(), 0o644)?;
     Ok(fingerprint)
+}
+
+/// The key's certificate, if the medium has one, and sshd's line that names it; live.nix includes that file.
+fn install_certificate(roots: &Roots) -> Result<()> {
+    let medium = roots.medium_key("-cert.pub");
+    let certificate = match fs::read(&medium) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.context(|| format!("cannot read {}", medium.display()))?,
+    };
+    let place = roots.machine_key("-cert.pub");
+    put(&place, &certificate, 0o644)?;
+    let line = format!("HostCertificate {}\n", place.display());
+    put(&roots.run.join("flk/sshd.conf"), line.as_bytes(), 0o644)
 }
 
 /// Both files of a key; `None`: there is no private key.
@@ -163,6 +177,7 @@ mod tests {
         let key = HostKey::derive(&Secret::from_bytes([7; 32]), BUILD, "NixOS").unwrap();
         fs::write(roots.medium_key(""), key.private_file().unwrap().as_bytes()).unwrap();
         fs::write(roots.medium_key(".pub"), key.public_file().unwrap()).unwrap();
+        fs::write(roots.medium_key("-cert.pub"), "certificate\n").unwrap();
         // A key of an earlier boot, readable by all, gives way.
         fs::create_dir(&roots.etc).unwrap();
         fs::create_dir(roots.etc.join("ssh")).unwrap();
@@ -178,6 +193,12 @@ mod tests {
             (mode(&private), mode(&roots.machine_key(".pub"))),
             (0o600, 0o644)
         );
+        let certificate = roots.machine_key("-cert.pub");
+        assert_eq!(fs::read(&certificate).unwrap(), b"certificate\n");
+        assert_eq!(
+            fs::read_to_string(roots.run.join("flk/sshd.conf")).unwrap(),
+            format!("HostCertificate {}\n", certificate.display())
+        );
         let service = roots.run.join("systemd/dnssd/flk.dnssd");
         assert_eq!(
             fs::read_to_string(&service).unwrap(),
@@ -192,7 +213,7 @@ mod tests {
         let before = (times(&private), times(&service));
         run(&roots, "other").unwrap();
         assert_eq!((times(&private), times(&service)), before);
-        assert_eq!(fs::read_dir(roots.etc.join("ssh")).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(roots.etc.join("ssh")).unwrap().count(), 3);
     }
 
     #[test]

@@ -150,3 +150,44 @@ fn another_distribution_is_not_switched() {
         "[]\n"
     );
 }
+
+#[test]
+fn a_folder_is_packed_and_the_cache_is_shown() {
+    let bench = Workbench::new();
+    let folder = bench.at("tree");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("file"), "text").unwrap();
+    let out = bench.at("x.squashfs");
+    let (folder, out) = (folder.to_str().unwrap(), out.to_str().unwrap());
+    let run = bench
+        .flk(&["pack", "--tree", folder, "--squashfs", "-o", out, "--json"])
+        .ended(0);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let bytes = std::fs::read(out).unwrap();
+    assert_eq!(report["size"], bytes.len());
+    assert_eq!(&bytes[..4], b"hsqs");
+    bench
+        .flk(&[
+            "pack",
+            "--tree",
+            folder,
+            "--squashfs",
+            "-o",
+            out,
+            "--compression",
+            "zip",
+        ])
+        .ended(1)
+        .said("none of zstd, xz, gzip, lz4, none");
+    bench.flk(&["pack", "--tree", folder, "-o", out]).ended(2);
+    bench.flk(&["pack", "-o", out]).ended(2);
+
+    let run = bench.flk(&["cache", "--json"]).ended(0);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (&report["entries"], &report["bytes"]),
+        (&0.into(), &0.into())
+    );
+    bench.flk(&["cache", "prune", "--keep", "1.5"]).ended(2);
+    bench.flk(&["cache", "prune", "--older", "3"]).ended(0);
+}

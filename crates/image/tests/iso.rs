@@ -3,11 +3,13 @@
 mod fixture;
 
 use std::fs;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
 use fixture::{Fixture, have, noise, skip, store_name};
-use flk_image::{Phase, Progress, Stamp, build_id, registration, stamp, write};
+use flk_image::{Digests, Error, Phase, Progress, Stamp, build_id, registration, stamp, write};
 
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
@@ -170,6 +172,43 @@ fn the_iso_has_the_store_the_contents_the_repository_and_its_name() {
         &["-cat", squashfs.to_str().unwrap(), "nix-path-registration"],
     );
     assert_eq!(registered, registration(&fixture.closure));
+}
+
+#[test]
+fn the_iso_knows_its_own_digests() {
+    let fixture = Fixture::new();
+    let iso = fixture.dir.path().join("x.iso");
+    let written = fixture.write(&iso).unwrap();
+    let digests = Digests::read(&iso).unwrap();
+    assert_eq!(digests.build, written.build);
+    assert_eq!(digests.length, written.size);
+    let file = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&iso)
+        .unwrap();
+    let damaged = || {
+        digests
+            .damaged(&file, NonZeroUsize::MIN, &mut |_| {})
+            .unwrap()
+    };
+    assert_eq!(damaged(), [0; 0]);
+    // From the boot sector to the second GPT.
+    let own = digests.own_offset..digests.own_offset + digests.own_length;
+    for number in 0..40 {
+        let at = number * (written.size - 1) / 39;
+        if own.contains(&at) {
+            continue;
+        }
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        file.write_all_at(&[!byte[0]], at).unwrap();
+        let block = at / flk_image::digests::BLOCK * flk_image::digests::BLOCK;
+        assert_eq!(damaged(), [block], "byte {at}");
+        file.write_all_at(&byte, at).unwrap();
+    }
+    file.write_all_at(b"?", digests.own_offset + 100).unwrap();
+    assert!(matches!(Digests::read(&iso), Err(Error::Digests { .. })));
 }
 
 #[test]

@@ -205,6 +205,50 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_written_is_refused_or_kept() {
+        // As fuzz/fuzz_targets/zone.rs, with pieces that lead far in; a small generator (xorshift), so that a failure can be had again.
+        const PIECES: [&str; 20] = [
+            "fe80",
+            ":",
+            "::",
+            "47",
+            "%",
+            "eno1",
+            "0",
+            "4294967295",
+            "ff02::1",
+            ".",
+            "..",
+            "/",
+            " ",
+            "%25",
+            "\u{202e}",
+            "é",
+            "feBF",
+            "eth0.100",
+            "\0",
+            "1.2.3.4",
+        ];
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as usize
+        };
+        let mut kept = 0;
+        for _ in 0..50_000 {
+            let pieces = 1 + next() % 7;
+            let text: String = (0..pieces).map(|_| PIECES[next() % PIECES.len()]).collect();
+            if let Ok(address) = text.parse::<LinkLocal>() {
+                assert_eq!(address.to_string().parse(), Ok(address), "{text:?}");
+                kept += 1;
+            }
+        }
+        assert!(kept > 100, "the pieces make too few addresses: {kept}");
+    }
+
+    #[test]
     fn the_zone_becomes_the_scope_id() {
         let on = |text: &str| text.parse::<LinkLocal>().unwrap().socket_addr(22);
         assert_eq!(on("fe80::47%lo").unwrap().scope_id(), 1);

@@ -4,7 +4,37 @@
   # No inputs: flk puts this flake, with its three static binaries in `bin/`, into the Nix store by itself.
   outputs =
     { self }:
+    let
+      system = "x86_64-linux";
+      builder = import ./nix/debian/pkgs/builder.nix {
+        flk = self;
+        inherit system;
+      };
+      packages.flk = builder.build {
+        name = "flk";
+        command = "tree";
+        parameters.entries = [
+          {
+            path = "bin/flk";
+            link = "${self}/bin/flk";
+          }
+        ];
+        attributes.meta.mainProgram = "flk";
+      };
+    in
     {
+      packages.${system} = packages // {
+        default = packages.flk;
+      };
+
+      apps.${system} = rec {
+        default = flk;
+        flk = {
+          type = "app";
+          program = "${self}/bin/flk";
+        };
+      };
+
       lib = import ./nix/lib.nix { flk = self; };
 
       nixosModules = {

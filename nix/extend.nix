@@ -4,7 +4,7 @@
   flk,
   # The host's name in `nixosConfigurations`.
   name,
-  # The repository's source, `{ path; narHash; }`: a store path that is already there.
+  # The repository's source: `{ path; narHash; }`, a store path that is already there, or what gives one.
   repository ? null,
   # The sources of the repository's inputs, by name, likewise.
   inputs ? { },
@@ -13,7 +13,11 @@
 }:
 
 let
-  fetch = source: "${builtins.fetchTree ({ type = "path"; } // source)}";
+  fetch =
+    source: if builtins.isString source then source else "${builtins.fetchTree ({ type = "path"; } // source)}";
+
+  # A module is disabled by its path; as text it would be one of NixOS's own.
+  asPath = item: if builtins.isString item then /. + builtins.unsafeDiscardStringContext item else item;
 
   isoImage =
     { modulesPath, ... }:
@@ -40,38 +44,50 @@ let
       "initialHashedPassword"
     ]
     ++ [ (if user ? hashedPasswordFile then "hashedPasswordFile" else "passwordFile") ];
+
+  extend =
+    host:
+    let
+      inherit (host) config;
+      disabledModules = map asPath (
+        builtins.filter (item: !builtins.isString item || builtins.substring 0 1 item == "/") (
+          config.flk.live.disable or [ ]
+        )
+      );
+    in
+    if !(host ? extendModules) then
+      throw "flk: the host ${name} cannot be extended: its nixpkgs is older than 21.11; give its hosts by `flk.lib.mkHosts`, which makes up for that, or use a newer one"
+    else
+      host.extendModules {
+        modules = [
+          isoImage
+          (flk + "/nix/live.nix")
+          (flk + "/nix/image.nix")
+          {
+            _file = "flk iso";
+            inherit disabledModules;
+            # The packages are the host's own, evaluated once for both systems; those of modules that are left out are at hand all the same.
+            _module.args.pkgs = host.pkgs.lib.mkOverride 40 host.pkgs;
+            environment.systemPackages =
+              if disabledModules == [ ] then [ ] else config.environment.systemPackages;
+            flk = {
+              source = "${flk}";
+              host = name;
+              hostToplevel = "${config.system.build.toplevel}";
+              users = builtins.mapAttrs (_: passwords) config.users.users;
+              repository = if repository == null then null else fetch repository;
+              inputs = builtins.mapAttrs (_: fetch) inputs;
+              live = settings;
+            };
+          }
+        ];
+      };
 in
-host:
-let
-  inherit (host) config;
-  disabledModules = builtins.filter (item: !builtins.isString item || builtins.substring 0 1 item == "/") (
-    config.flk.live.disable or [ ]
-  );
-in
-if !(host ? extendModules) then
-  throw "flk: the host ${name} cannot be extended: its nixpkgs is older than 21.11; give its hosts by `flk.lib.mkHosts`, which makes up for that, or use a newer one"
-else
-  (host.extendModules {
-    modules = [
-      isoImage
-      (flk + "/nix/live.nix")
-      (flk + "/nix/image.nix")
-      {
-        _file = "flk iso";
-        inherit disabledModules;
-        # The packages are the host's own, evaluated once for both systems; those of modules that are left out are at hand all the same.
-        _module.args.pkgs = host.pkgs.lib.mkOverride 40 host.pkgs;
-        environment.systemPackages =
-          if disabledModules == [ ] then [ ] else config.environment.systemPackages;
-        flk = {
-          source = "${flk}";
-          host = name;
-          hostToplevel = "${config.system.build.toplevel}";
-          users = builtins.mapAttrs (_: passwords) config.users.users;
-          repository = if repository == null then null else fetch repository;
-          inputs = builtins.mapAttrs (_: fetch) inputs;
-          live = settings;
-        };
-      }
-    ];
-  }).config.system.build.flkImage
+{
+  # The live system, evaluated.
+  inherit extend;
+  # The manifest.
+  image = host: (extend host).config.system.build.flkImage;
+  # NixOS's own ISO of the live system.
+  iso = host: (extend host).config.system.build.isoImage;
+}

@@ -50,54 +50,78 @@ in
 
   # Arguments:
   #   self         the repository's flake
+  #   root         the repository's folder; a flake in a folder of its repository gives `./.`
   #   hosts        the folder of the host files
   #   nixpkgs      a nixpkgs flake; without it the built-in channel
   #   lock         the built-in channel's pin
   #   system       the hosts' platform
   #   modules      modules for every host
   #   specialArgs  further arguments of every module
+  # Folders that a repository may have, as in DevOS, are in nix/devos.nix.
   mkHosts =
     {
       self,
       inputs ? { },
-      hosts ? self + "/hosts",
+      root ? self,
+      hosts ? root + "/hosts",
       nixpkgs ? null,
-      lock ? self + "/flk.lock",
+      lock ? root + "/flk.lock",
       system ? "x86_64-linux",
       modules ? [ ],
       specialArgs ? { },
     }:
     let
       evalHost = if nixpkgs == null then debian.nixosSystem { inherit lock; } else nixpkgs.lib.nixosSystem;
-    in
-    lib.mapAttrs (
-      name: file:
-      extendable evalHost {
-        inherit system;
-        specialArgs = {
-          inherit self inputs;
-        }
-        // specialArgs;
-        modules = modules ++ [
-          ./live/options.nix
-          file
-          # The default of `networking.hostName` is the file's stem, also where it is no valid host name by itself.
-          (
-            { lib, ... }:
-            {
-              _file = "flk";
-              networking.hostName = lib.mkDefault name;
+      devos = import ./devos.nix {
+        inherit root;
+        lib = if nixpkgs == null then lib else nixpkgs.lib;
+      };
+      mkHost =
+        name: file:
+        let
+          host = extendable evalHost {
+            inherit system;
+            specialArgs = devos.specialArgs // {
+              inherit self inputs;
             }
-          )
-        ];
-      }
-    ) (hostFiles hosts);
+            // specialArgs;
+            modules = devos.modules ++ modules ++ [
+              ./live/options.nix
+              file
+              # The default of `networking.hostName` is the file's stem, also where it is no valid host name by itself.
+              (
+                { lib, ... }:
+                {
+                  _file = "flk";
+                  networking.hostName = lib.mkDefault name;
+                  # What `nix build` made in DevOS: the live system by NixOS's own tools, squashed anew each time.
+                  system.build.iso =
+                    if nixpkgs == null then
+                      throw "system.build.iso: `flk iso ${name}` makes the ISO; Nix alone has nothing here that could"
+                    else
+                      (import ./extend.nix {
+                        inherit flk name;
+                        repository = "${self}";
+                      }).iso
+                        host;
+                }
+              )
+            ];
+          };
+        in
+        host;
+    in
+    if !builtins.pathExists hosts then
+      throw "flk.lib.mkHosts: there is no folder ${toString hosts}; a flake that is in a folder of its repository gives `root = ./.;', since Nix before 2.15 does not say which"
+    else
+      lib.mapAttrs mkHost (hostFiles hosts);
 
   # The shell of `nix develop`: flk and Nix at hand, built from nothing but what the ISO carries.
   devShell =
     {
       self,
-      lock ? self + "/flk.lock",
+      root ? self,
+      lock ? root + "/flk.lock",
       packages ? (_pkgs: [ ]),
     }:
     let

@@ -63,7 +63,14 @@ in
   };
 
   config = lib.mkMerge [
-    { systemd = lib.mkMerge (map disabled (lib.filter builtins.isString cfg.live.disable)); }
+    # What is given by its path is a module, and was left out before.
+    {
+      systemd = lib.mkMerge (
+        map disabled (
+          lib.filter (item: builtins.isString item && !lib.hasPrefix "/" item) cfg.live.disable
+        )
+      );
+    }
 
     # The machine's identity and its announcements.
     {

@@ -17,6 +17,9 @@
       # Every hosts/NAME.nix but default.nix is the host NAME.
       nixosConfigurations = flk.lib.mkHosts { inherit self inputs nixpkgs; };
 
+      # `nix run .# -- iso NixOS`
+      inherit (flk) apps;
+
       # `nix develop`
       devShells.x86_64-linux.default =
         let

@@ -190,8 +190,8 @@ fn image_of(workspace: &Workspace, settings: Settings) -> Result<String> {
         }
     }
     Ok(format!(
-        "(let flk = {flk}; in import (flk + \"/nix/extend.nix\") \
-         {{ inherit flk name; repository = {repository}; inputs = {{ {inputs}}}; settings = {settings}; }})",
+        "(let flk = {flk}; in (import (flk + \"/nix/extend.nix\") \
+         {{ inherit flk name; repository = {repository}; inputs = {{ {inputs}}}; settings = {settings}; }}).image)",
         flk = workspace.channel.expression(),
         repository = located(workspace, &sources.source)?,
         settings = settings.expression(),

@@ -51,6 +51,13 @@ impl Lock {
                 ..Self::default()
             });
         }
+        if !repository.is_writable() {
+            return Ok(Self {
+                overrides: names,
+                is_pure: lock.is_some() || !others,
+                written: false,
+            });
+        }
         let mut written = false;
         if lock.is_none() && others {
             lock_others(nix, repository, channel, &names)?;
@@ -109,6 +116,8 @@ pub(crate) struct Declared {
     pub(crate) others: bool,
     /// One of them is nixpkgs, by its name.
     pub(crate) nixpkgs: bool,
+    /// The names of all of them.
+    pub(crate) names: Vec<String>,
 }
 
 impl Declared {
@@ -129,6 +138,7 @@ impl Declared {
             flk: Vec::new(),
             others: false,
             nixpkgs: false,
+            names: inputs.keys().cloned().collect(),
         };
         for (name, input) in inputs {
             let is_flk = matches!(input["url"].as_str(), Some("flk" | "flake:flk"))
@@ -149,6 +159,7 @@ impl Declared {
                 Some(name) => {
                     declared.others = true;
                     declared.nixpkgs |= name == "nixpkgs";
+                    declared.names.push(name.to_owned());
                 }
             }
         }
@@ -167,6 +178,30 @@ pub(crate) fn lock_flake(
     let flake = overridden(repository, channel, &names);
     nix.lock_flake(&flake, update)
         .context(|| format!("cannot lock the inputs of {}", repository.root.display()))
+}
+
+/// Lets Nix lock one input anew.
+pub(crate) fn lock_input(
+    nix: &Nix,
+    repository: &Repository,
+    channel: &Channel,
+    input: &str,
+) -> Result<()> {
+    let declared = Declared::read(nix, repository)?;
+    if declared.flk.iter().any(|name| name == input) {
+        // What is locked there is this flk, always.
+        return Ok(());
+    }
+    if !declared.names.iter().any(|name| name == input) {
+        return Err(Failure::new(format!(
+            "{} has no input {input}",
+            repository.root.join("flake.nix").display()
+        ))
+        .hint(format!("it has: {}", declared.names.join(", "))));
+    }
+    let flake = overridden(repository, channel, &declared.flk);
+    nix.lock_input(&flake, input)
+        .context(|| format!("cannot lock the input {input}"))
 }
 
 fn lock_others(

@@ -12,15 +12,17 @@ mod interruption;
 mod lock;
 mod place;
 mod repository;
+mod request;
 mod running_system;
 mod session;
+mod spelling;
 mod ui;
 mod verb;
 mod workspace;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// From a host file to a running machine.
 ///
@@ -40,6 +42,8 @@ use clap::{Parser, Subcommand};
 pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    nix: request::Args,
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,9 +71,13 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse().unwrap_or_else(|error| error.exit());
     interruption::handle();
     let done = |()| 0;
+    if let Err(failure) = cli.nix.keep() {
+        ui::failure(&failure.render());
+        return ExitCode::from(2);
+    }
     let outcome = match cli.verb {
         Verb::Init(args) => verb::init::run(args).map(done),
         Verb::Cache(args) => verb::cache::run(args).map(done),
@@ -103,6 +111,13 @@ fn main() -> ExitCode {
     });
     ui::end(code);
     ExitCode::from(code)
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let arguments = spelling::settle(&command, std::env::args_os().collect())?;
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 #[cfg(test)]

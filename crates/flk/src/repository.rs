@@ -10,8 +10,9 @@ use flk_nix::{Flake, Nix};
 use crate::{
     error::{Context, Failure, Result},
     git::Git,
-    place::Places,
+    place::{Places, write_whole},
     ui,
+    workspace::find_nix,
 };
 
 /// The built-in channel's pin.
@@ -45,24 +46,29 @@ pub(crate) struct Repository {
     pub(crate) root: PathBuf,
     /// Its git repository, if it is in one.
     pub(crate) git: Option<Git>,
+    /// Nix fetched it, by this reference; the root is in the store.
+    pub(crate) fetched: Option<String>,
 }
 
 impl Repository {
     /// The given folder, or the nearest one upwards of the current folder that has a `flake.nix`.
     pub(crate) fn find(flake: Option<&Path>) -> Result<Self> {
         let root = match flake {
-            Some(folder) => {
-                let root = fs::canonicalize(folder)
-                    .context(|| format!("there is no folder {}", folder.display()))?;
-                if !root.join("flake.nix").is_file() {
-                    return Err(Failure::new(format!(
-                        "{} has no flake.nix",
-                        folder.display()
-                    ))
-                    .hint("give the folder of a repository of hosts to --flake, or make one with `flk init DIR`"));
+            Some(reference) => match local(reference) {
+                Some(folder) => {
+                    let root = fs::canonicalize(&folder)
+                        .context(|| format!("there is no folder {}", folder.display()))?;
+                    if !root.join("flake.nix").is_file() {
+                        return Err(Failure::new(format!(
+                            "{} has no flake.nix",
+                            folder.display()
+                        ))
+                        .hint("give the folder of a repository of hosts to --flake, or make one with `flk init DIR`"));
+                    }
+                    root
                 }
-                root
-            }
+                None => return Self::fetch(&reference.to_string_lossy()),
+            },
             None => {
                 let current = std::env::current_dir()
                     .context(|| "cannot tell the current folder".to_owned())?;
@@ -80,7 +86,39 @@ impl Repository {
             }
         };
         let git = Git::read(&root)?;
-        Ok(Self { root, git })
+        Ok(Self {
+            root,
+            git,
+            fetched: None,
+        })
+    }
+
+    /// A flake that is somewhere else, or in a registry.
+    fn fetch(reference: &str) -> Result<Self> {
+        let registry = Places::find()?.cache("registry")?.join("empty.json");
+        write_whole(&registry, br#"{"flakes":[],"version":2}"#)
+            .context(|| format!("cannot write {}", registry.display()))?;
+        let fetched = find_nix(ChannelKind::Nixpkgs)?
+            .fetch_flake(reference, &registry)
+            .map_err(|error| {
+                let what = if reference.contains(':') {
+                    format!("cannot fetch the flake {reference}")
+                } else {
+                    format!("there is no folder {reference}, and no flake of that name in Nix's registry")
+                };
+                Failure::new(what).because(error)
+            })?;
+        ui::detail(format_args!("{reference} is {}", fetched.url));
+        Ok(Self {
+            root: fetched.source.join(fetched.folder),
+            git: None,
+            fetched: Some(fetched.url),
+        })
+    }
+
+    /// Whether flk may write there: the store is nobody's to write.
+    pub(crate) fn is_writable(&self) -> bool {
+        !self.root.starts_with("/nix/store")
     }
 
     /// The channel: the built-in one has its pin in the repository.
@@ -130,6 +168,10 @@ impl Repository {
             let digest = hasher.finalize().to_hex().to_string();
             return Ok((Flake::git(&git.top).in_folder(&folder), digest));
         }
+        if let Some(reference) = &self.fetched {
+            let digest = format!("{} {reference}", self.root.display());
+            return Ok((Flake::reference_to(reference), digest));
+        }
         let scratch = places.scratch("repository")?;
         let copy = scratch.path().join("source");
         copy_sources(&self.root, &copy, true)?;
@@ -152,6 +194,27 @@ impl Repository {
             .map(Path::to_owned)
             .unwrap_or_default()
     }
+}
+
+/// The folder that a reference means: a path, `path:` and `git+file:` of one, with `?dir=` a folder in it; `None` for what Nix has to fetch.
+fn local(reference: &Path) -> Option<PathBuf> {
+    if reference.is_dir() {
+        return Some(reference.to_owned());
+    }
+    let text = reference.to_str()?;
+    let (base, query) = text.split_once('?').unwrap_or((text, ""));
+    let mut folder = "";
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        // A branch or a commit is for Nix to find.
+        folder = parameter.strip_prefix("dir=")?;
+    }
+    let path = ["path:", "git+file:"]
+        .iter()
+        .find_map(|scheme| base.strip_prefix(scheme))
+        .unwrap_or(base);
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let is_path = Path::new(path).is_dir() || path.starts_with(['/', '.', '~']);
+    is_path.then(|| Path::new(path).join(folder))
 }
 
 fn list(files: &[PathBuf]) -> String {
@@ -227,6 +290,31 @@ mod tests {
         );
         assert!(!to.join("result").exists());
         assert!(!to.join("a.iso").exists());
+    }
+
+    #[test]
+    fn references_to_folders_are_told_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        for (reference, expected) in [
+            (path.to_owned(), Some(path.to_owned())),
+            (format!("path:{path}"), Some(path.to_owned())),
+            (format!("git+file://{path}"), Some(path.to_owned())),
+            (format!("{path}?dir=sub"), Some(format!("{path}/sub"))),
+            (format!("git+file://{path}?ref=main"), None),
+            (
+                "/no/such/folder".to_owned(),
+                Some("/no/such/folder".to_owned()),
+            ),
+            ("github:a/b".to_owned(), None),
+            ("nowhere-at-all".to_owned(), None),
+        ] {
+            let found = local(Path::new(&reference));
+            let found =
+                found.map(|path| path.display().to_string().trim_end_matches('/').to_owned());
+            assert_eq!(found, expected, "{reference}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     lock::{Declared, Lock},
     place::{self, Places, search_path},
     repository::{ChannelKind, PIN, Repository},
+    request::request,
     ui,
 };
 
@@ -65,7 +66,7 @@ impl Workspace {
             ui::duration(started.elapsed())
         ));
         Ok(Self {
-            digest: lock.is_pure.then_some(digest),
+            digest: (lock.is_pure && !nix.request().changes_evaluation()).then_some(digest),
             repository,
             kind,
             nix,
@@ -105,7 +106,7 @@ pub(crate) fn find_nix(kind: ChannelKind) -> Result<Nix> {
         show_trace: ui::is_verbose(),
         initial_heap: place::initial_heap(),
     };
-    Ok(Nix::find(&search_path(), options)?)
+    Ok(Nix::find(&search_path(), options)?.with_request(request()))
 }
 
 /// A repository without a pin is NixOS's, unless it uses flk's channel and the pin is yet to be made.

@@ -1,6 +1,9 @@
 //! Evaluation of a flake's attributes, always pure.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -28,6 +31,17 @@ pub struct FlakeSources {
     pub inputs: BTreeMap<String, String>,
 }
 
+/// A flake that Nix fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedFlake {
+    /// The store path of its source.
+    pub source: PathBuf,
+    /// The flake's folder in it.
+    pub folder: PathBuf,
+    /// The reference that gives just this source again, as far as there is one.
+    pub url: String,
+}
+
 impl Flake {
     /// A git repository: its tracked files, as they are in the working tree.
     pub fn git(root: &Path) -> Self {
@@ -45,6 +59,14 @@ impl Flake {
     pub fn path(folder: &Path) -> Self {
         Self {
             reference: format!("path:{}", percent_encode(&folder.to_string_lossy())),
+            overrides: Vec::new(),
+        }
+    }
+
+    /// Any reference that Nix knows, locked or not.
+    pub fn reference_to(reference: &str) -> Self {
+        Self {
+            reference: reference.to_owned(),
             overrides: Vec::new(),
         }
     }
@@ -114,6 +136,10 @@ impl Nix {
             }
             command.args(["eval", "--json", "--no-write-lock-file"]);
             command.args(flake.arguments());
+            command.args(self.overrides());
+            if self.request().impure {
+                command.arg("--impure");
+            }
             command.arg(&installable).args(["--apply", apply]);
             let mut reader = LogReader::default();
             let output = process::run(command, &mut |line| {
@@ -163,6 +189,50 @@ impl Nix {
         })
     }
 
+    /// Fetches a flake by any reference that Nix knows: a URL, or a name in a registry. Where the registry of the wide world cannot be had,
+    /// `registry`, a file, stands in for it.
+    ///
+    /// # Errors
+    /// [`Error::Command`] with Nix's message, or [`Error::Output`].
+    pub fn fetch_flake(&self, reference: &str, registry: &Path) -> Result<FetchedFlake> {
+        match self.flake_metadata(reference, None) {
+            Err(Error::Command { message, .. }) if message.contains("flake-registry") => {
+                self.flake_metadata(reference, Some(registry))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn flake_metadata(&self, reference: &str, registry: Option<&Path>) -> Result<FetchedFlake> {
+        const COMMAND: &str = "nix flake metadata";
+        let mut command = self.nix();
+        command.args(["--option", "warn-dirty", "false"]);
+        // Once is enough to know that there is no network.
+        command.args(["--option", "download-attempts", "1"]);
+        if let Some(registry) = registry {
+            command.args(["--option", "flake-registry"]).arg(registry);
+        }
+        command.args(["flake", "metadata", "--json", "--no-write-lock-file"]);
+        command.arg(reference);
+        let json = self.run_json(command, COMMAND)?;
+        let text = |names: &[&str]| names.iter().find_map(|name| json[*name].as_str());
+        let missing = |name: &str| Error::Output {
+            command: COMMAND.to_owned(),
+            detail: format!("no `{name}`"),
+        };
+        let source = text(&["path"]).ok_or_else(|| missing("path"))?;
+        // Nix 2.8 has the locked reference as `url`; a dirty tree has none.
+        let url = text(&["lockedUrl", "url", "resolvedUrl"]).ok_or_else(|| missing("url"))?;
+        let folder = json["locked"]["dir"]
+            .as_str()
+            .or_else(|| json["resolved"]["dir"].as_str());
+        Ok(FetchedFlake {
+            source: source.into(),
+            folder: folder.unwrap_or_default().into(),
+            url: url.to_owned(),
+        })
+    }
+
     /// Puts a flake's files and all its inputs into the store; nothing of its outputs is evaluated.
     ///
     /// # Errors
@@ -173,6 +243,7 @@ impl Nix {
         command.args(["--option", "warn-dirty", "false"]);
         command.args(["flake", "archive", "--json", "--no-write-lock-file"]);
         command.args(flake.arguments());
+        command.args(self.overrides());
         command.arg(&flake.reference);
         let json = self.run_json(command, COMMAND)?;
         let mut inputs = BTreeMap::new();
@@ -185,6 +256,34 @@ impl Nix {
             source: source.to_owned(),
             inputs,
         })
+    }
+
+    fn overrides(&self) -> impl Iterator<Item = &str> {
+        self.request()
+            .overrides
+            .iter()
+            .flat_map(|(input, reference)| ["--override-input", input, reference])
+    }
+
+    /// Writes the flake's `flake.lock`: locks one input anew, and what is not locked yet.
+    ///
+    /// # Errors
+    /// [`Error::Command`] with Nix's message.
+    pub fn lock_input(&self, flake: &Flake, input: &str) -> Result<()> {
+        let mut command = self.nix();
+        command.args(["--option", "warn-dirty", "false"]);
+        // As with `nix flake update` below.
+        let renamed = Version {
+            major: 2,
+            minor: 19,
+        };
+        if self.version() >= renamed {
+            command.args(["flake", "update", input, "--flake", &flake.reference]);
+        } else {
+            command.args(["flake", "lock", &flake.reference, "--update-input", input]);
+        }
+        command.args(flake.arguments());
+        self.run(command, "nix flake lock").map(drop)
     }
 
     /// Writes the flake's `flake.lock`: locks what is not locked yet, or with `update` all inputs anew.

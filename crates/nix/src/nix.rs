@@ -16,6 +16,7 @@ use crate::{
     Error, Result,
     configuration::Configuration,
     process::{self, Output},
+    request::Request,
     text::plain,
 };
 
@@ -70,6 +71,7 @@ pub struct Nix {
     program: PathBuf,
     version: Version,
     options: Options,
+    request: Request,
     configuration: OnceLock<Configuration>,
     unsandboxed: AtomicBool,
 }
@@ -105,6 +107,7 @@ impl Nix {
             program,
             version,
             options,
+            request: Request::default(),
             configuration: OnceLock::new(),
             unsandboxed: AtomicBool::new(false),
         })
@@ -128,6 +131,16 @@ impl Nix {
     /// The same Nix with other settings.
     pub fn with_options(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// The same Nix with what the user asks of it.
+    pub fn with_request(self, request: Request) -> Self {
+        Self { request, ..self }
+    }
+
+    /// What the user asks of Nix.
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
     /// Whether Nix's sandbox turned out not to work here, so builds run without it.
@@ -210,11 +223,17 @@ impl Nix {
         if configuration.lacks_build_users() {
             command.args(["--option", "build-users-group", ""]);
         }
-        if self.options.without_default_substituter && configuration.substituters_are_default {
+        if self.options.without_default_substituter
+            && configuration.substituters_are_default
+            && !self.request.sets("substituters")
+        {
             command.args(["--option", "substituters", ""]);
         }
         if self.is_unsandboxed() {
             command.args(["--option", "sandbox", "false"]);
+        }
+        for (name, value) in &self.request.settings {
+            command.args(["--option", name, value]);
         }
         command
     }

@@ -1,9 +1,7 @@
 # The host NixOS. `flk iso NixOS` makes its live installer, result/iso/NixOS.iso.
+{ suites, ... }:
 {
-  imports = [
-    ./default.nix
-    ../profiles/ssh.nix
-  ];
+  imports = suites.base;
 
   boot.loader.systemd-boot.enable = true;
   boot.loader.efi.canTouchEfiVariables = true;

@@ -36,8 +36,8 @@ pub(crate) struct Args {
     /// Print a JSON list of objects with name, hostName, channel, system, evaluates, error.
     #[arg(long)]
     json: bool,
-    /// The repository; without it, the one around the current folder.
-    #[arg(long, value_name = "DIR")]
+    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
+    #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
     /// Show Nix's warnings and whole traces.
     #[arg(long, short)]

@@ -41,8 +41,8 @@ pub(crate) struct Args {
     /// The host: the name of its file in hosts/, without .nix.
     #[arg(value_name = "HOST")]
     pub(crate) host: String,
-    /// The repository; without it, the one around the current folder.
-    #[arg(long, value_name = "DIR")]
+    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
+    #[arg(long, value_name = "REF")]
     pub(crate) flake: Option<PathBuf>,
     /// Where to put the ISO.
     #[arg(long, value_name = "FILE")]

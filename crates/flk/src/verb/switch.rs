@@ -37,8 +37,8 @@ pub(crate) struct Args {
     /// Build it, and only say what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// The repository; without it, the one around the current folder.
-    #[arg(long, value_name = "DIR")]
+    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
+    #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
     /// Print what was done as JSON: host, toplevel, action, generation.
     #[arg(long)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     archive,
     channel::Channel,
-    error::{Context, Result},
+    error::{Context, Failure, Result},
     lock,
     place::Places,
     repository::{ChannelKind, PIN, Repository},
@@ -23,11 +23,14 @@ const LISTED: usize = 12;
 /// Renew the pin of the packages.
 ///
 /// On the built-in channel: flk.lock gets the newest signed state of Debian from the machine's mirror (apt's sources, or
-/// FLK_DEBIAN_MIRROR), and what has changed is told. On nixpkgs: the inputs in flake.lock are locked anew.
+/// FLK_DEBIAN_MIRROR), and what has changed is told. On nixpkgs: the inputs in flake.lock are locked anew, or only one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The repository; without it, the one around the current folder.
-    #[arg(long, value_name = "DIR")]
+    /// The one input of the flake that is locked anew.
+    #[arg(value_name = "INPUT")]
+    input: Option<String>,
+    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
+    #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
     /// Name every package that changed.
     #[arg(long, short)]
@@ -39,6 +42,13 @@ pub(crate) fn run(args: Args) -> Result<()> {
     ui::set_verbose(args.verbose);
     let repository = Repository::find(args.flake.as_deref())?;
     let places = Places::find()?;
+    if !repository.is_writable() {
+        return Err(Failure::new(format!(
+            "{} is in the store, where nothing is changed",
+            repository.root.display()
+        ))
+        .hint("update the folder that it comes from"));
+    }
     let mut kind = repository.channel_kind();
     let nix = find_nix(kind)?;
     if kind == ChannelKind::Nixpkgs {
@@ -49,6 +59,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
             ));
             kind = ChannelKind::Debian;
         }
+    }
+    if let Some(input) = &args.input {
+        let channel = Channel::materialise(&nix, &places)?;
+        lock::lock_input(&nix, &repository, &channel, input)?;
+        ui::note(format_args!("flake.lock: {input} is locked anew"));
+        return lock::Lock::settle(&nix, &repository, &channel).map(drop);
     }
     if kind == ChannelKind::Debian {
         update_pin(&repository, &nix, &places)?;

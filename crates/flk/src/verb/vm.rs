@@ -53,8 +53,8 @@ pub(crate) struct Args {
     /// The host: the name of its file in hosts/, without .nix.
     #[arg(value_name = "HOST", required_unless_present = "iso")]
     host: Option<String>,
-    /// The repository; without it, the one around the current folder.
-    #[arg(long, value_name = "DIR")]
+    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
+    #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
     /// Boot this ISO as it is, and make none.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["flake", "no_keys"])]

@@ -50,8 +50,8 @@ pub(crate) struct Args {
     /// Where the new root file system is mounted.
     #[arg(long, value_name = "DIR", default_value = "/mnt")]
     root: PathBuf,
-    /// The repository; without it, the one around the current folder, or else the one on the ISO.
-    #[arg(long, value_name = "DIR")]
+    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder, or else the one on the ISO.
+    #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
     /// Ask nothing.
     #[arg(long, short)]
@@ -71,9 +71,6 @@ pub(crate) struct Args {
     /// Restart the machine afterwards, if nothing failed.
     #[arg(long)]
     reboot: bool,
-    /// Accepted because the manuals of other tools have it; flk evaluates purely either way.
-    #[arg(long)]
-    impure: bool,
     /// Show what Nix does, line by line, and whole traces of errors.
     #[arg(long, short)]
     verbose: bool,

@@ -1,4 +1,4 @@
-# What all hosts here have in common. Not a host by itself.
+# What all hosts here have in common, the live systems included.
 { pkgs, ... }:
 {
   time.timeZone = "UTC";

@@ -1,0 +1,248 @@
+//! Flakes in the shapes that real ones have (the workspace's `tests/flakes`), evaluated on the built-in channel, and the ways to name one.
+//!
+//! What was checked by hand against NixOS's own modules is in `tests/flakes/README.md`.
+
+mod workbench;
+
+use std::{fs, path::Path};
+
+use workbench::{Workbench, nix_is_here, skipped};
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu you@box";
+
+/// A bench with every flake as a git repository of its own, pinned; none where that cannot be.
+fn flakes() -> Option<Workbench> {
+    let beside = Path::new(env!("CARGO_BIN_EXE_flk"));
+    let in_ci = std::env::var_os("CI").is_some();
+    if !["flk-debian", "flk-init"]
+        .iter()
+        .all(|name| beside.with_file_name(name).exists())
+    {
+        assert!(!in_ci, "build flk-debian and flk-init before these tests");
+        skipped("flk-debian and flk-init are not built");
+        return None;
+    }
+    if !nix_is_here() {
+        return None;
+    }
+    let bench = Workbench::new().with_companions(beside.parent().unwrap());
+    bench.write("you.pub", KEY);
+    bench.flk(&["init", "pinned", "--key", "you.pub"]).ended(0);
+    if !bench.at("pinned/flk.lock").exists() {
+        assert!(!in_ci, "CI has no mirror");
+        skipped("no mirror to be reached");
+        return None;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/flakes");
+    for entry in fs::read_dir(source).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if !entry.path().is_dir() {
+            continue;
+        }
+        copy(&entry.path(), &bench.at(&name));
+        let flake = if name == "sub" { "sub/machines" } else { &name };
+        for file in ["flk.lock", "flake.lock"] {
+            bench.write(
+                &format!("{flake}/{file}"),
+                &bench.read(&format!("pinned/{file}")),
+            );
+        }
+        bench.git(&name, &["init", "--quiet"]);
+        bench.git(&name, &["add", "."]);
+        bench.git(&name, &["commit", "--quiet", "-m", "all"]);
+    }
+    Some(bench)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// One bench for all: what flk puts into the store for it is put there once.
+#[test]
+fn flakes_of_every_shape_evaluate() {
+    let Some(bench) = flakes() else { return };
+
+    for (flake, expected) in [
+        ("parts", "parts  debian  x86_64-linux  evaluates\n"),
+        (
+            "folder",
+            "a-host-with-dashes  debian  x86_64-linux  evaluates\n",
+        ),
+        ("devos", "NixOS  debian  x86_64-linux  evaluates\n"),
+        ("sub/machines", "below  debian  x86_64-linux  evaluates\n"),
+        (
+            "sub?dir=machines",
+            "below  debian  x86_64-linux  evaluates\n",
+        ),
+    ] {
+        let run = bench.flk(&["hosts", "--flake", flake]).ended(0);
+        assert_eq!(run.stdout, expected, "{flake}");
+    }
+
+    // One of two hosts is none, and one of two systems cannot be: the other is not lost.
+    let run = bench.flk(&["hosts", "--flake", "plain"]).ended(0);
+    assert!(
+        run.stdout
+            .contains("plain      debian  x86_64-linux  evaluates"),
+        "{}",
+        run.stdout
+    );
+    let run = bench.flk(&["hosts", "--flake", "systems"]).ended(0);
+    assert!(
+        run.stdout
+            .contains("pc     debian  x86_64-linux  evaluates"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout
+            .contains("has packages for x86_64-linux, not for aarch64-linux"),
+        "{}",
+        run.stdout
+    );
+
+    ways_to_name_a_flake(&bench);
+    errors_say_what_is_wrong(&bench);
+    options_reach_nix(&bench);
+    live_systems_leave_profiles_out(&bench);
+}
+
+fn ways_to_name_a_flake(bench: &Workbench) {
+    let plan = |arguments: &[&str]| {
+        let mut all = vec!["iso", "--dry-run", "--json"];
+        all.extend(arguments);
+        bench.flk(&all).ended(0).stdout
+    };
+    let expected = plan(&["a-host-with-dashes", "--flake", "folder"]);
+    assert!(expected.contains("image.json"), "{expected}");
+    assert_eq!(plan(&["--flake", "folder#a-host-with-dashes"]), expected);
+    assert_eq!(
+        plan(&["--flake=folder#nixosConfigurations.a-host-with-dashes"]),
+        expected
+    );
+    bench
+        .flk(&["iso", "other", "--flake", "folder#a-host-with-dashes"])
+        .ended(2)
+        .said("--flake names the host a-host-with-dashes, and HOST is other");
+
+    // A commit, as Nix fetches it, has not what the working tree has.
+    let url = format!("git+file://{}", bench.at("folder").display());
+    bench.write("folder/hosts/default.nix", "{ }\n");
+    bench.write("folder/hosts/untracked.nix", "{ }\n");
+    let run = bench.flk(&["hosts", "--flake", "folder"]).ended(0);
+    run.said("with uncommitted changes in hosts/default.nix")
+        .said("git does not track it: hosts/untracked.nix");
+    let branch = bench.git("folder", &["branch", "--show-current"]);
+    let run = bench
+        .flk(&["hosts", "--flake", &format!("{url}?ref={}", branch.trim())])
+        .ended(0);
+    assert_eq!(
+        run.stdout,
+        "a-host-with-dashes  debian  x86_64-linux  evaluates\n"
+    );
+    bench.git("folder", &["checkout", "--quiet", "."]);
+
+    // A name in the user's own registry, without a network.
+    bench.write(
+        "../home/.config/nix/registry.json",
+        &format!(
+            r#"{{"version":2,"flakes":[{{"from":{{"type":"indirect","id":"mine"}},"to":{{"type":"git","url":"file://{}"}}}}]}}"#,
+            bench.at("devos").display()
+        ),
+    );
+    let run = bench.flk(&["hosts", "--flake", "mine"]).ended(0);
+    assert_eq!(run.stdout, "NixOS  debian  x86_64-linux  evaluates\n");
+}
+
+fn errors_say_what_is_wrong(bench: &Workbench) {
+    bench
+        .flk(&["iso", "no-system", "--flake", "plain"])
+        .ended(1)
+        .said("nixosConfigurations.no-system is no NixOS configuration, but a set without `config.system.build.toplevel`");
+    bench
+        .flk(&["iso", "nobody", "--flake", "plain"])
+        .ended(1)
+        .said("there is no host nobody in this repository")
+        .said("it has: no-system, plain");
+    bench
+        .flk(&["iso", "board", "--flake", "systems"])
+        .ended(1)
+        .said("has packages for x86_64-linux, not for aarch64-linux");
+}
+
+fn options_reach_nix(bench: &Workbench) {
+    bench
+        .flk(&[
+            "iso",
+            "parts",
+            "--flake",
+            "parts",
+            "--dry-run",
+            "--option",
+            "no-such-setting",
+            "1",
+        ])
+        .ended(0);
+    bench
+        .flk(&[
+            "iso",
+            "parts",
+            "--flake",
+            "parts",
+            "--store",
+            "ssh://nobody",
+        ])
+        .ended(2)
+        .said("flk reads what Nix makes from this machine's /nix/store");
+    // Another flake in the input's place: this one is none.
+    bench
+        .flk(&[
+            "hosts",
+            "--flake",
+            "parts",
+            "--override-input",
+            "flk",
+            "/nowhere-at-all",
+        ])
+        .ended(1)
+        .said("/nowhere-at-all");
+}
+
+fn live_systems_leave_profiles_out(bench: &Workbench) {
+    let lock: serde_json::Value = serde_json::from_str(&bench.read("devos/flake.lock")).unwrap();
+    let flk = lock["nodes"]["flk"]["locked"]["path"].as_str().unwrap();
+    let parts = "system: { server = system.config.systemd.services ? server; \
+        core = system.config.environment.etc.core.text; \
+        tools = builtins.any (package: builtins.match \"htop.*\" (package.name or \"\") != null) system.config.environment.systemPackages; \
+        marker = system.config.environment.etc ? marker; }";
+    let output = std::process::Command::new("nix")
+        .args(["--extra-experimental-features", "nix-command flakes", "eval"])
+        .args(["--impure", "--json", "--no-write-lock-file"])
+        .arg(format!("{}#nixosConfigurations.NixOS", bench.at("devos").display()))
+        .arg("--apply")
+        .arg(format!(
+            "host: map ({parts}) [ host ((import {flk}/nix/extend.nix {{ flk = \"{flk}\"; name = \"NixOS\"; }}).extend host) ]"
+        ))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    let systems: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(
+        systems,
+        serde_json::json!([
+            { "server": true, "core": "in every system", "tools": true, "marker": true },
+            { "server": false, "core": "in every system", "tools": true, "marker": false },
+        ])
+    );
+}

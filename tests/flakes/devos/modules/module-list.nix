@@ -1,0 +1,1 @@
+[ { _module.args.marker = "a module's "; } ]

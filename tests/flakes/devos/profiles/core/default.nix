@@ -1,0 +1,3 @@
+{
+  environment.etc."core".text = "in every system";
+}

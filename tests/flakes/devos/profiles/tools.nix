@@ -1,0 +1,5 @@
+{ marker, pkgs, ... }:
+{
+  environment.systemPackages = [ pkgs.htop ];
+  environment.etc."marker".text = marker + pkgs.overlaid;
+}

@@ -1,0 +1,6 @@
+{
+  systemd.services.server = {
+    wantedBy = [ "multi-user.target" ];
+    serviceConfig.ExecStart = "/bin/true";
+  };
+}

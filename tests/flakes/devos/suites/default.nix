@@ -1,0 +1,8 @@
+{ profiles, users, ... }:
+{
+  base = [
+    users.nixos
+    profiles.web.server
+    profiles.tools
+  ];
+}

@@ -1,0 +1,7 @@
+{ inputs, ... }:
+{
+  flake.nixosConfigurations.parts = inputs.flk.lib.nixosSystem {
+    lock = ../flk.lock;
+    modules = [ ../configuration.nix ];
+  };
+}

@@ -6,6 +6,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
 
@@ -276,4 +277,60 @@ fn a_path_that_is_not_what_nix_says_is_not_packed_nor_kept() {
     assert!(path.ends_with("-system"), "{error}");
     assert!(!iso.exists());
     assert!(entries(&folder).len() < 3);
+}
+
+/// The other process of the test below; does nothing unless that test starts it.
+#[test]
+fn a_run_with_a_cache_that_is_killed() {
+    let Some(folder) = std::env::var_os("FLK_TEST_KILLED_CACHE") else {
+        return;
+    };
+    let mut fixture = fixture();
+    fixture.options.cache = Some(Cache::open(Path::new(&folder), LIMIT).unwrap());
+    // The fixture takes most of the time; the parent waits for this.
+    fs::write(Path::new(&folder).with_extension("begun"), "").unwrap();
+    write(&mut fixture, "x.iso");
+}
+
+#[test]
+fn a_killed_run_leaves_a_cache_that_is_of_use_or_nothing() {
+    let mut fixture = fixture();
+    let (_, expected) = write(&mut fixture, "expected.iso");
+    for milliseconds in [0, 20, 60, 120, 240, 480] {
+        let folder = fixture.with_cache(LIMIT);
+        let begun = folder.with_extension("begun");
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_run_with_a_cache_that_is_killed"])
+            .env("FLK_TEST_KILLED_CACHE", &folder)
+            .env("TMPDIR", fixture.dir.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !begun.exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it did not begin");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (written, bytes) = write(&mut fixture, &format!("{milliseconds}.iso"));
+        assert_same(&bytes, &expected, "after a kill");
+        assert_eq!(written.hits.found + written.hits.missed, 3);
+        // Opening it again removes what the killed run had begun to write.
+        Cache::open(&folder, LIMIT).unwrap();
+        assert!(
+            names(&folder).iter().all(|name| !name.starts_with(".new-")),
+            "{:?}",
+            names(&folder)
+        );
+        fs::remove_dir_all(&folder).unwrap();
+        fs::remove_file(&begun).unwrap();
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect()
 }

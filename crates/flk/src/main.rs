@@ -115,6 +115,8 @@ fn main() -> ExitCode {
 
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
+    // So that a verb knows of the options that every verb has.
+    command.build();
     let arguments = spelling::settle(&command, std::env::args_os().collect())?;
     let matches = command.try_get_matches_from_mut(arguments)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))

@@ -140,7 +140,9 @@ mod tests {
 
     fn settled(line: &str) -> Result<String, clap::Error> {
         let arguments = line.split(' ').map(OsString::from).collect();
-        let settled = settle(&crate::Cli::command(), arguments)?;
+        let mut command = crate::Cli::command();
+        command.build();
+        let settled = settle(&command, arguments)?;
         let words: Vec<_> = settled.iter().map(|word| word.to_string_lossy()).collect();
         Ok(words.join(" "))
     }
@@ -164,6 +166,10 @@ mod tests {
                 "flk iso a-b --out x --flake .",
             ),
             ("flk iso a --flake /no/r#a", "flk iso a --flake /no/r"),
+            (
+                "flk iso --option sandbox false --flake /no/r#a --offline",
+                "flk iso a --option sandbox false --flake /no/r --offline",
+            ),
             ("flk hosts --flake /no/r#a", "flk hosts --flake /no/r"),
             ("flk iso --flake /no/r", "flk iso --flake /no/r"),
             (

@@ -16,6 +16,7 @@ pub(crate) mod rollback;
 pub(crate) mod ssh;
 pub(crate) mod ssh_config;
 pub(crate) mod switch;
+pub(crate) mod up;
 pub(crate) mod update;
 pub(crate) mod util;
 pub(crate) mod vm;

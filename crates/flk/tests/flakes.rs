@@ -112,6 +112,7 @@ fn flakes_of_every_shape_evaluate() {
     );
 
     ways_to_name_a_flake(&bench);
+    this_machine_becomes_a_host(&bench);
     errors_say_what_is_wrong(&bench);
     options_reach_nix(&bench);
     live_systems_leave_profiles_out(&bench);
@@ -162,6 +163,36 @@ fn ways_to_name_a_flake(bench: &Workbench) {
     );
     let run = bench.flk(&["hosts", "--flake", "mine"]).ended(0);
     assert_eq!(run.stdout, "NixOS  debian  x86_64-linux  evaluates\n");
+}
+
+/// The machine of the test becomes a host like any other.
+fn this_machine_becomes_a_host(bench: &Workbench) {
+    bench
+        .flk_in("devos", &["up"])
+        .ended(0)
+        .said("wrote hosts/up-");
+    bench
+        .flk_in("devos", &["up"])
+        .ended(1)
+        .said("is there already")
+        .said("--force writes it anew");
+    let listed = bench.git("devos", &["ls-files", "hosts"]);
+    let file = listed.lines().find(|file| file.contains("up-")).unwrap();
+    let text = bench.read(&format!("devos/{file}"));
+    assert!(text.contains("[ hardware ] ++ suites.base"), "{text}");
+    let name = file
+        .strip_prefix("hosts/")
+        .unwrap()
+        .strip_suffix(".nix")
+        .unwrap();
+    let run = bench.flk(&["hosts", "--json", "--flake", "devos"]).ended(0);
+    let hosts: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(hosts[1]["name"], name);
+    assert_eq!(
+        format!("up-{}", hosts[1]["hostName"].as_str().unwrap()),
+        name
+    );
+    bench.git("devos", &["rm", "--quiet", "-f", file]);
 }
 
 fn errors_say_what_is_wrong(bench: &Workbench) {

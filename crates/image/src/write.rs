@@ -5,6 +5,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use flk_nix::Closure;
 
@@ -273,15 +274,22 @@ impl Image<'_> {
         out.set_len(written.length)
             .map_err(Error::io("write", iso))?;
         let mut meter = Meter::new(Phase::Wrap, written.length, progress);
-        let digests = Digests::of(
-            &out,
-            &stamped.build,
-            written.length,
-            (own.offset, room),
-            self.threads(),
-            &mut |done| meter.reach(done),
-        )
-        .map_err(Error::io("read back", iso))?;
+        // What is written goes to the disk while it is read back from memory.
+        let (synced, digests) = thread::scope(|scope| {
+            let syncing = scope.spawn(|| out.sync_data());
+            let digests = Digests::of(
+                &out,
+                &stamped.build,
+                written.length,
+                (own.offset, room),
+                self.threads(),
+                &mut |done| meter.reach(done),
+            );
+            let ended = || Err(io::Error::other("a thread ended unexpectedly"));
+            (syncing.join().unwrap_or_else(|_| ended()), digests)
+        });
+        synced.map_err(Error::io("sync", iso))?;
+        let digests = digests.map_err(Error::io("read back", iso))?;
         out.write_all_at(&digests.to_bytes(), own.offset)
             .map_err(Error::io("write", iso))?;
         meter.finish();
@@ -290,7 +298,7 @@ impl Image<'_> {
 
     /// As many as are asked for, or as the machine has.
     fn threads(&self) -> NonZeroUsize {
-        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         self.options.threads.unwrap_or_else(all)
     }
 

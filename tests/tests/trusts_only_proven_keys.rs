@@ -232,6 +232,17 @@ fn everything_that_runs_ssh_gets_there() -> Result<(), BenchError> {
         .run(&["ssh", "root@Box", "--", "ip -o link show eth0"])?
         .success()?;
     assert!(output.stdout.contains(&mac), "{}", output.stdout);
+    // This machine's card is not the host's: without anybody to ask, it does not become it.
+    let mut install = operator.flk(&["install", "Box", "--yes"]);
+    let output = run(install.env("FLK_RUN_DIR", operator.file("run")))?;
+    refused(
+        &output,
+        &[
+            "nobody is here",
+            "says that Box is the machine with",
+            "--any-machine",
+        ],
+    );
     // The key changes: a conflict, and nobody goes there.
     drop(installed);
     let mut changed = Peer::on(&link, 9)?;

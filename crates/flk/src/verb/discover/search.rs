@@ -25,7 +25,7 @@ use crate::{
 /// Where sshd listens.
 const SSH_PORT: u16 = 22;
 /// For a connection and the proof of a key together.
-const PROOF_TIME: Duration = Duration::from_secs(4);
+const PROOF_TIME: Duration = Duration::from_secs(8);
 /// Machines that are asked at once.
 const AT_ONCE: usize = 32;
 /// Machines that are asked in one search.

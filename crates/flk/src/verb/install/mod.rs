@@ -99,11 +99,18 @@ pub(crate) fn run(args: Args) -> Result<u8> {
 fn install(args: Args) -> Result<()> {
     ui::set_verbose(args.verbose);
     let started = Instant::now();
-    let objection = machine::objection(&repository(&args)?, &args.host)?;
-    if let Some(objection) = &objection
-        && (args.any_machine || args.dry_run)
-    {
-        ui::warn(objection);
+    if let Some(objection) = machine::objection(&repository(&args)?, &args.host)? {
+        if args.any_machine || args.dry_run {
+            ui::warn(objection);
+        } else {
+            // --yes is no answer to that.
+            let question = format!(
+                "{objection}. Install {} here all the same? [y/N]",
+                args.host
+            );
+            session::confirm_by(question, "--any-machine")
+                .map_err(|failure| failure.because(machine::Mismatch(objection)))?;
+        }
     }
     let system = system(&args)?;
     let plan = flk_install::plan(&system.options(&args)?)
@@ -122,17 +129,6 @@ fn install(args: Args) -> Result<()> {
         return Ok(());
     }
     system.check_network()?;
-    if let Some(objection) = objection.filter(|_| !args.any_machine) {
-        // --yes is no answer to that.
-        session::confirm_by(
-            format!(
-                "{objection}. Install {} here all the same? [y/N]",
-                plan.host
-            ),
-            "--any-machine",
-        )
-        .map_err(|failure| failure.because(machine::Mismatch(objection)))?;
-    }
     if !args.yes {
         session::confirm(format!(
             "Install {} onto {}? [y/N]",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fixture::{Fixture, noise, skip, store_name};
-use flk_image::{Error, stamp};
+use flk_image::{Cache, Error, stamp};
 
 #[test]
 fn what_cannot_be_is_said_before_anything_is_written() {
@@ -159,4 +159,25 @@ fn a_full_disk_is_said_with_what_is_needed_and_the_previous_iso_is_kept() {
         assert_eq!(fs::read(&iso).unwrap(), b"previous");
         assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 1);
     }
+}
+
+#[test]
+fn a_full_disk_below_the_cache_is_said_and_the_iso_is_made_all_the_same() {
+    let mut fixture = Fixture::new();
+    let plain = fixture.dir.path().join("plain.iso");
+    fixture.write(&plain).unwrap();
+    let Some(disk) = Tmpfs::mount(fixture.dir.path().join("disk"), 1) else {
+        return;
+    };
+    let folder = disk.0.join("packed");
+    fixture.options.cache = Some(Cache::open(&folder, 1 << 30).unwrap());
+    let iso = fixture.dir.path().join("x.iso");
+    let written = fixture.write(&iso).unwrap();
+    let why = written.not_kept.unwrap();
+    assert!(why.contains("No space left on device"), "{why}");
+    assert!(why.contains(folder.to_str().unwrap()), "{why}");
+    assert!(fs::read(&iso).unwrap() == fs::read(&plain).unwrap());
+    let names = fs::read_dir(&folder).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|name| name == "statistics.json"));
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     archive,
-    error::{Context, Result},
+    error::{Failure, Result},
     evaluation::{Evaluation, short_name, tell},
     ui::{self, Phase, Unit},
     workspace::Workspace,
@@ -146,11 +146,37 @@ pub(crate) fn bring(workspace: &Workspace, host: &str, evaluation: &Evaluation) 
         .realise(&[&evaluation.derivation], Some(&root), &mut |event| {
             building.tell(event);
         })
-        .context(|| format!("cannot build {host}"))?;
+        .map_err(|error| refuse(host, error))?;
     building.finish();
     Ok(outputs
         .first()
         .map_or_else(|| evaluation.output.clone(), PathBuf::from))
+}
+
+fn refuse(host: &str, error: flk_nix::Error) -> Failure {
+    let foreign = match &error {
+        flk_nix::Error::Build(failure) => foreign_system(&failure.reason).map(str::to_owned),
+        _ => None,
+    };
+    let failure = Failure::new(format!("cannot build {host}"));
+    match foreign {
+        Some(system) => failure.because(error).hint(format!(
+            "this machine builds nothing for {system}: give one that does with --builders 'ssh-ng://MACHINE {system}' or in nix.conf, \
+             fetch it from a cache with --substituters, or let this machine emulate it (QEMU by binfmt, and `extra-platforms = {system}` in nix.conf)"
+        )),
+        None => failure.because(error),
+    }
+}
+
+/// The system that Nix has no builder for, by its message: `a 'aarch64-linux' with features {} is required to build …` before 2.31,
+/// `Required system: 'aarch64-linux' …` since.
+fn foreign_system(reason: &str) -> Option<&str> {
+    let quoted = if reason.contains("is required to build") {
+        reason
+    } else {
+        reason.split_once("Required system:")?.1
+    };
+    quoted.split('\'').nth(1)
 }
 
 /// What the user sees of a build.
@@ -208,4 +234,26 @@ fn root(workspace: &Workspace, host: &str, purpose: &str) -> Result<PathBuf> {
         .places
         .cache("roots")?
         .join(format!("{purpose}-{name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_systems_are_told() {
+        for (reason, expected) in [
+            (
+                "a 'aarch64-linux' with features {} is required to build '/nix/store/x.drv', but I am a 'x86_64-linux' with features {kvm}",
+                Some("aarch64-linux"),
+            ),
+            (
+                "Reason: required system or feature not available\nRequired system: 'riscv64-linux' with features {}\nCurrent system: 'x86_64-linux'",
+                Some("riscv64-linux"),
+            ),
+            ("its builder failed with exit code 1", None),
+        ] {
+            assert_eq!(foreign_system(reason), expected, "{reason}");
+        }
+    }
 }

@@ -294,3 +294,28 @@ fn without_its_companions_flk_names_them() {
         .ended(1)
         .said("error: flk-init is missing: it belongs beside ");
 }
+
+#[test]
+fn a_system_without_a_builder_says_how_to_get_one() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    bench.write(
+        "r/flake.nix",
+        r#"{
+          outputs = { self }:
+            let foreign = derivation { name = "image.json"; builder = "/bin/sh"; system = "aarch64-linux"; };
+            in { nixosConfigurations.board = {
+              config.system.build.toplevel = foreign;
+              extendModules = _: { config.system.build.flkImage = foreign; };
+            }; };
+        }"#,
+    );
+    bench
+        .flk(&["iso", "--flake", "r#board", "--builders", ""])
+        .ended(1)
+        .said("cannot build board")
+        .said("'aarch64-linux'")
+        .said("hint: this machine builds nothing for aarch64-linux: give one that does with --builders");
+}

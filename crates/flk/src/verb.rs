@@ -19,5 +19,6 @@ pub(crate) mod switch;
 pub(crate) mod up;
 pub(crate) mod update;
 pub(crate) mod util;
+pub(crate) mod verify;
 pub(crate) mod vm;
 pub(crate) mod write;

@@ -254,6 +254,11 @@ impl Digests {
         Digests::from_bytes(&bytes)
     }
 
+    /// Whether this is what the ISO has in a block, by its number.
+    pub fn is_block(&self, number: usize, bytes: &[u8]) -> bool {
+        self.blocks.get(number) == Some(blake3::hash(bytes).as_bytes())
+    }
+
     /// Which blocks of an ISO are not as they were: their offsets in bytes, in order. Nothing is damaged where there are none.
     ///
     /// # Errors

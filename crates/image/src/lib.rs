@@ -39,7 +39,7 @@ mod write;
 
 pub use build::{Build, BuildId, build_id};
 pub use cache::{Cache, Hits, Keep, Pruned, Statistics, Summary};
-pub use digests::Digests;
+pub use digests::{BLOCK as DIGEST_BLOCK, Digests};
 pub use error::Error;
 pub use manifest::{BiosBoot, Boot, Compression, Content, EfiBoot, Manifest};
 pub use nar::nar_hash;

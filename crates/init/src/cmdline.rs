@@ -106,6 +106,8 @@ pub struct BootRequest {
     pub root_flags: Option<String>,
     /// `copytoram`: the medium goes to memory and can be removed.
     pub copy_to_ram: bool,
+    /// `rd.live.check`, as dracut has it: every byte of the medium is checked before anything starts from it.
+    pub check_medium: bool,
     /// `findiso=`: the medium is an ISO that lies as a file on some file system.
     pub find_iso: Option<PathBuf>,
     /// `boot.shell_on_fail`: a shell at once, without asking.
@@ -143,6 +145,7 @@ impl BootRequest {
             root_fs_type: text("rootfstype"),
             root_flags: text("rootflags"),
             copy_to_ram: line.has("copytoram"),
+            check_medium: line.has("rd.live.check"),
             find_iso: text("findiso").map(PathBuf::from),
             shell_on_fail: line.has("boot.shell_on_fail"),
             shell_first: line.has("flk.debug1"),
@@ -197,7 +200,8 @@ mod tests {
         let request = BootRequest::new(&CommandLine::parse(
             "copytoram findiso=/isos/a.iso root=LABEL=nixos panic=-1 rootdelay=5 init=",
         ));
-        assert!(request.copy_to_ram);
+        assert!(request.copy_to_ram && !request.check_medium);
+        assert!(BootRequest::new(&CommandLine::parse("rd.live.check")).check_medium);
         assert_eq!(request.find_iso.as_deref(), Some("/isos/a.iso".as_ref()));
         assert_eq!(request.root.as_deref(), Some("LABEL=nixos"));
         assert_eq!(request.restart_after, Some(Duration::ZERO));

@@ -55,6 +55,22 @@ pub enum InitError {
         /// The device.
         device: PathBuf,
     },
+    /// The medium is not what it was when it was made.
+    #[error("the medium on {} is damaged: {damage}", device.display())]
+    Damaged {
+        /// The device.
+        device: PathBuf,
+        /// Where, and in which files.
+        damage: String,
+    },
+    /// The medium cannot be checked.
+    #[error("the medium on {} cannot be checked", device.display())]
+    Unchecked {
+        /// The device.
+        device: PathBuf,
+        /// Why not.
+        source: Box<flk_stick::Error>,
+    },
     /// A kernel module could not be loaded.
     #[error("cannot load kernel module {name}")]
     Module {
@@ -164,6 +180,9 @@ impl InitError {
                 "in the shell, `e2fsck -f {}` mends it, asking what to do; or start with fsck.mode=skip",
                 device.display()
             )),
+            Self::Damaged { .. } => Some(
+                "nothing was started from it; write it again (`flk write` replaces what is wrong), or use another one".to_owned(),
+            ),
             Self::NoModule { .. } => Some("add it to boot.initrd.availableKernelModules".to_owned()),
             Self::Action { .. } => Some("say switch, test, boot or dry-activate".to_owned()),
             Self::Busy { .. } => Some("wait until it has ended".to_owned()),

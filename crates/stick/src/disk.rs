@@ -84,7 +84,13 @@ impl Disk for Opened {
 
     fn settle(&self) -> io::Result<()> {
         self.file.sync_all()?;
-        fadvise(&self.file, 0, None, Advice::DontNeed)?;
+        forget(&self.file);
         Ok(())
     }
+}
+
+/// Lets the next reader of a file have what the disk has, and not what memory has of it (posix_fadvise(2)).
+pub(crate) fn forget(file: &File) {
+    // Where the kernel does not, nothing is wrong by it alone.
+    let _ = fadvise(file, 0, None, Advice::DontNeed);
 }

@@ -110,6 +110,14 @@ pub enum Error {
         /// Why not, and where.
         source: flk_squashfs::Error,
     },
+    /// An image has no digests that are whole.
+    #[error("{} cannot be verified", path.display())]
+    Digests {
+        /// The image.
+        path: PathBuf,
+        /// Why not.
+        source: flk_image::Error,
+    },
     /// There is no such file on an image.
     #[error("{name} is no file on {}", path.display())]
     NotOnImage {

@@ -22,8 +22,8 @@ const MOST_ENTRIES: u64 = 1 << 20;
 /// Bytes that a disk has otherwise than its image.
 pub(crate) type Patch = (u64, Vec<u8>);
 
-/// What changes when an image with this beginning lies on a disk of `size` bytes; nothing if it has no valid table, or fills the disk.
-pub(crate) fn moved(head: &[u8], size: u64) -> Vec<Patch> {
+/// What a disk of `size` bytes with an image of this beginning has otherwise; nothing if the image has no valid table, or fills the disk.
+pub(crate) fn fitted(head: &[u8], size: u64) -> Vec<Patch> {
     let sector = SECTOR as usize;
     let Some(primary) = head.get(sector..2 * sector) else {
         return Vec::new();
@@ -37,10 +37,13 @@ pub(crate) fn moved(head: &[u8], size: u64) -> Vec<Patch> {
         .filter(|_| length <= MOST_ENTRIES)
         .and_then(|start| head.get(start..start + length as usize));
     let last = size / SECTOR - 1;
-    let (Some(entries), true) = (entries, header.other < last) else {
+    if header.other == last {
+        return Vec::new();
+    }
+    let copy_at = last.checked_sub(length.div_ceil(SECTOR));
+    let (Some(entries), Some(copy_at)) = (entries, copy_at.filter(|at| *at > 1)) else {
         return Vec::new();
     };
-    let copy_at = last - length.div_ceil(SECTOR);
     let mut primary = primary.to_vec();
     put(&mut primary, OTHER, last);
     put(&mut primary, LAST_USABLE, copy_at - 1);

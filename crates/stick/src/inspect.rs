@@ -18,7 +18,7 @@ pub use store::{Difference, Store, StorePath};
 use crate::{Error, Result};
 
 /// The store on an ISO of flk, and of NixOS.
-const STORE: &str = "/nix-store.squashfs";
+pub(crate) const STORE: &str = "/nix-store.squashfs";
 const BUILD: &str = "/flk/build.json";
 const HOST_KEY: &str = "/flk/ssh_host_ed25519_key";
 const HOST_KEY_PUBLIC: &str = "/flk/ssh_host_ed25519_key.pub";

@@ -24,6 +24,7 @@ mod inspect;
 mod medium;
 mod plan;
 mod usage;
+mod verify;
 
 pub use compare::Run;
 pub use device::{Bus, Content, Device, devices};
@@ -35,6 +36,7 @@ pub use inspect::{
     BootEntry, Difference, Inspection, Partition, Store, StorePath, extract, inspect,
 };
 pub use plan::{Found, Plan, Request, Target, plan};
+pub use verify::{Damage, Verified, verify};
 
 /// Bytes that are compared, written and read back at once.
 pub(crate) const BLOCK: u64 = 1 << 20;

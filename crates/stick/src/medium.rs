@@ -22,7 +22,7 @@ impl<'a> Medium<'a> {
         image.fill(&mut head, 0)?;
         // An image's table counts in sectors of 512 bytes; a disk with others never reads it.
         let patches = match sector {
-            512 => gpt::moved(&head, size),
+            512 => gpt::fitted(&head, size),
             _ => Vec::new(),
         };
         Ok(Medium {

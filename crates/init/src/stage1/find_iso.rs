@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::mount::{MountFlags, UnmountFlags, unmount};
 
 use super::search::Wanted;
-use super::{Boot, copy_to_ram, file_systems};
+use super::{Boot, check_medium, copy_to_ram, file_systems};
 use crate::config::FileSystem;
 use crate::device::DeviceName;
 use crate::error::{IoContext, Result};
@@ -53,6 +53,9 @@ impl Boot {
         let Some(medium) = medium else {
             return Err(file_systems::absent(file_system));
         };
+        if self.request.check_medium {
+            check_medium::check(&medium.node, &self.log)?;
+        }
         if !self.request.copy_to_ram {
             return self.mount_found(&file_system.fs_type, &medium.node, target, options);
         }

@@ -7,6 +7,7 @@
 //! Not supported: LUKS, LVM, RAID, ZFS, network roots, resuming from swap.
 
 pub mod check;
+mod check_medium;
 mod copy_to_ram;
 mod file_systems;
 mod find_iso;

@@ -17,8 +17,9 @@ impl<R: ReadAt> Image<R> {
         Ok(length)
     }
 
-    /// Bytes that a fragment takes.
-    pub fn packed_fragment_length(&self, index: u32) -> Result<u64> {
-        Ok(self.fragment_entry(index)?.word.length().into())
+    /// Where a fragment lies, and how many bytes it takes.
+    pub fn packed_fragment(&self, index: u32) -> Result<(u64, u64)> {
+        let entry = self.fragment_entry(index)?;
+        Ok((entry.start, entry.word.length().into()))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flk_squashfs::{EntryKind, Image, Inode, InodeKind, InodeRef, Section};
@@ -75,7 +76,7 @@ impl std::fmt::Debug for Reader {
 
 impl Store {
     /// Reads the tables of a store image that lies at `start` of a file.
-    pub(super) fn read(path: &Path, file: File, start: u64, length: u64) -> Result<Store> {
+    pub(crate) fn read(path: &Path, file: File, start: u64, length: u64) -> Result<Store> {
         let section = Section {
             inner: file,
             start,
@@ -202,6 +203,49 @@ impl Store {
         std::io::copy(&mut reader, out)
             .map(Some)
             .map_err(Error::io("read", &self.image.path))
+    }
+
+    /// The files of which something lies in this range of the store image, their data or their part of a fragment; of hard links the first.
+    pub(crate) fn files_at(&self, range: Range<u64>) -> Vec<String> {
+        let image = &self.image.image;
+        let overlaps = |start: u64, length: u64| start < range.end && range.start < start + length;
+        let mut found = Vec::new();
+        let mut entered = HashSet::new();
+        let Ok(root) = image.root() else {
+            return found;
+        };
+        let mut open = vec![(root, STORE.trim_end_matches('/').to_owned())];
+        while let Some((folder, path)) = open.pop() {
+            let InodeKind::Directory(directory) = &folder.kind else {
+                continue;
+            };
+            for entry in image.entries(directory).map_while(|entry| entry.ok()) {
+                let name = format!("{path}/{}", String::from_utf8_lossy(&entry.name));
+                if !matches!(entry.kind, EntryKind::Directory | EntryKind::File)
+                    || !entered.insert(entry.inode)
+                {
+                    continue;
+                }
+                let Ok(inode) = image.inode(entry.inode) else {
+                    continue;
+                };
+                let InodeKind::File(file) = &inode.kind else {
+                    open.push((inode, name));
+                    continue;
+                };
+                let blocks = image.packed_length(file).unwrap_or(0);
+                let fragment = file
+                    .tail
+                    .and_then(|tail| image.packed_fragment(tail.fragment).ok());
+                if overlaps(file.start, blocks)
+                    || fragment.is_some_and(|(start, length)| overlaps(start, length))
+                {
+                    found.push(name);
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     /// The keys by which users may log in to a system; what cannot be read is left out.
@@ -394,7 +438,7 @@ impl<'i> Weighing<'i> {
             *totals.entry(*fragment).or_default() += bytes;
         }
         for (fragment, path, bytes) in &self.parts {
-            let packed = self.image.packed_fragment_length(*fragment)?;
+            let (_, packed) = self.image.packed_fragment(*fragment)?;
             let total = totals.get(fragment).copied().unwrap_or(1);
             let share = u128::from(packed) * u128::from(*bytes) / u128::from(total);
             self.weights[*path] += share as u64;

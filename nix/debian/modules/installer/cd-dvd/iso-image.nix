@@ -23,6 +23,11 @@ let
       arguments = " copytoram";
     }
     {
+      title = "Check this medium, then start it";
+      name = "check";
+      arguments = " rd.live.check";
+    }
+    {
       title = "Safe graphics (nomodeset)";
       name = "nomodeset";
       arguments = " nomodeset";

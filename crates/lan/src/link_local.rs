@@ -239,7 +239,10 @@ mod tests {
         let mut kept = 0;
         for _ in 0..50_000 {
             let pieces = 1 + next() % 7;
-            let text: String = (0..pieces).map(|_| PIECES[next() % PIECES.len()]).collect();
+            let mut text: String = (0..pieces).map(|_| PIECES[next() % PIECES.len()]).collect();
+            if next() % 2 == 0 {
+                text.insert_str(0, "fe80::47%");
+            }
             if let Ok(address) = text.parse::<LinkLocal>() {
                 assert_eq!(address.to_string().parse(), Ok(address), "{text:?}");
                 kept += 1;

@@ -1,8 +1,6 @@
 //! A server's side of ssh's key exchange, whatever it is: no panic, and nobody proves a key that way.
 //!
-//! From the repository's top:
-//!
-//!     cargo +nightly fuzz run exchange -- -max_total_time=60 -rss_limit_mb=512 -timeout=5
+//! `cargo xtask fuzz exchange --seconds 60`.
 
 #![no_main]
 

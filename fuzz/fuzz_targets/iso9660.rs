@@ -1,11 +1,6 @@
 //! Everything that the reader of ISO 9660 does with an image, whatever the image is: no panic, no endless loop, bounded memory.
 //!
-//! From the repository's top, with small images as a beginning:
-//!
-//!     mkdir -p fuzz/corpus/iso9660
-//!     xorriso -as mkisofs -quiet -r -J -o fuzz/corpus/iso9660/rock-ridge crates/iso9660/src
-//!     xorriso -as mkisofs -quiet -J -o fuzz/corpus/iso9660/joliet crates/iso9660/src/read
-//!     cargo +nightly fuzz run iso9660 -- -max_total_time=600 -rss_limit_mb=512 -timeout=10
+//! `cargo xtask fuzz iso9660 --seconds 60`.
 
 #![no_main]
 

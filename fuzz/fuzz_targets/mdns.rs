@@ -1,8 +1,6 @@
 //! Answers of multicast DNS, whatever is in the packet: no panic, texts short and fit for a terminal.
 //!
-//! From the repository's top:
-//!
-//!     cargo +nightly fuzz run mdns -- -max_len=9000 -max_total_time=60 -rss_limit_mb=512 -timeout=5
+//! `cargo xtask fuzz mdns --seconds 60`.
 
 #![no_main]
 

@@ -1,11 +1,6 @@
 //! Everything that the reader of squashfs does with an image, whatever the image is: no panic, no endless loop, bounded memory.
 //!
-//! From the repository's top, with small images as a beginning (those without compression let changes reach every structure):
-//!
-//!     mkdir -p fuzz/corpus/squashfs
-//!     mksquashfs crates/squashfs/tests fuzz/corpus/squashfs/stored -noI -noD -noF -noX -noId -b 4096 -nopad
-//!     for codec in gzip xz lz4 zstd; do mksquashfs crates/squashfs/src fuzz/corpus/squashfs/$codec -comp $codec -nopad; done
-//!     cargo +nightly fuzz run squashfs -- -max_total_time=600 -rss_limit_mb=512 -timeout=10
+//! `cargo xtask fuzz squashfs --seconds 60`.
 
 #![no_main]
 

@@ -1,8 +1,6 @@
 //! Link-local addresses with zones, and MAC addresses: what is parsed is printed so that it is parsed to the same again.
 //!
-//! From the repository's top:
-//!
-//!     cargo +nightly fuzz run zone -- -max_len=80 -max_total_time=60
+//! `cargo xtask fuzz zone --seconds 60`.
 
 #![no_main]
 

@@ -13,6 +13,9 @@ use std::{
     time::Instant,
 };
 
+/// How many at a time: a machine that starts keeps one processor busy and waits in between.
+const LANES: usize = 2;
+
 /// A program that has run.
 pub(crate) struct Ran {
     /// What it printed, standard output first.
@@ -62,26 +65,29 @@ fn program(message: &str) -> Option<PathBuf> {
     is_test.then(|| path.into())
 }
 
-/// Runs the programs in a package's folder, `lanes` at a time; `tell` gets each when it is over.
+/// Runs the programs in a package's folder; `tell` gets each when it is over.
 pub(crate) fn run(
     programs: &[PathBuf],
     folder: &Path,
-    lanes: usize,
     tell: &(dyn Fn(&Path, Ran) + Sync),
 ) -> Result<()> {
+    each(programs, |program| {
+        tell(program, run_one(program, folder)?);
+        Ok(())
+    })
+}
+
+/// Does `work` with each of them, [`LANES`] at a time; one that fails does not end the others.
+pub(crate) fn each<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicUsize::new(0);
     let failure = Mutex::new(None);
     thread::scope(|scope| {
-        for _ in 0..lanes {
+        for _ in 0..LANES {
             scope.spawn(|| {
-                while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match run_one(program, folder) {
-                        Ok(ran) => tell(program, ran),
-                        Err(error) => {
-                            let mut failure =
-                                failure.lock().unwrap_or_else(PoisonError::into_inner);
-                            failure.get_or_insert(error);
-                        }
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(error) = work(item) {
+                        let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                        failure.get_or_insert(error);
                     }
                 }
             });
@@ -141,7 +147,7 @@ mod tests {
     fn every_program_is_run_and_told() {
         let told = Mutex::new(Vec::new());
         let programs: Vec<PathBuf> = ["echo", "false", "echo"].map(PathBuf::from).into();
-        run(&programs, Path::new("/"), 2, &|program, ran| {
+        run(&programs, Path::new("/"), &|program, ran| {
             told.lock().unwrap().push((
                 program.to_owned(),
                 ran.is_success,
@@ -154,6 +160,6 @@ mod tests {
         let echo = || (PathBuf::from("echo"), true, true);
         assert_eq!(told, [echo(), echo(), ("false".into(), false, false)]);
         let missing = [PathBuf::from("/nowhere/at/all")];
-        assert!(run(&missing, Path::new("/"), 2, &|_, _| ()).is_err());
+        assert!(run(&missing, Path::new("/"), &|_, _| ()).is_err());
     }
 }

@@ -3,6 +3,7 @@
 mod build;
 mod demo;
 mod error;
+mod fuzz;
 mod lanes;
 mod setup;
 mod suite;
@@ -35,6 +36,14 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Run the fuzz targets
+    Fuzz {
+        /// Which; without one, all
+        targets: Vec<String>,
+        /// How long each
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// What a change has to pass: format, clippy, tidy, every test
     Ci,
     /// Install what is missing (as root) and build flk in release mode
@@ -47,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Demo => setup::run().and_then(|()| demo::run()),
         Task::Test { quick } => suite::run(quick),
+        Task::Fuzz { targets, seconds } => fuzz::run(&targets, seconds).map(drop),
         Task::Ci => gate(),
         Task::Setup => setup::run(),
         Task::Tidy => tidy::run(),

@@ -22,7 +22,7 @@ const fn package(name: &'static str, provides: &'static str, reason: &'static st
 }
 
 /// `provides` is a program on the path, or a file if it starts with a slash.
-const PACKAGES: [Package; 23] = [
+const PACKAGES: [Package; 24] = [
     package("nix-bin", "nix", "evaluates hosts and builds systems"),
     package("git", "git", "says which files of a repository are tracked"),
     package(
@@ -70,6 +70,7 @@ const PACKAGES: [Package; 23] = [
     package("erofs-utils", "mkfs.erofs", "likewise"),
     package("cryptsetup-bin", "cryptsetup", "likewise"),
     package("gdisk", "sgdisk", "likewise"),
+    package("g++", "c++", "builds libFuzzer"),
 ];
 
 /// Installs what is missing and builds flk.

@@ -1,6 +1,6 @@
 //! Every test there is, and one closing line for all of them.
 
-use crate::{Error, Result, as_from_a_shell, cargo_command, lanes, root, say, setup};
+use crate::{Error, Result, as_from_a_shell, cargo_command, fuzz, lanes, root, say, setup};
 use std::{
     io::{BufRead, BufReader, Read},
     ops::AddAssign,
@@ -15,8 +15,9 @@ const NIX_TESTS: &str = "nix/debian/lib/tests";
 
 /// The package of the tests with whole machines.
 const MACHINE_TESTS: &str = "flk-tests";
-/// How many of its programs run at a time: a machine that starts keeps one processor busy and waits in between.
-const LANES: usize = 2;
+/// The fuzz targets that are run each time, of what anybody on a link can send and say; and for how many seconds each.
+const FUZZED: [&str; 3] = ["mdns", "zone", "exchange"];
+const SECONDS: u32 = 60;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Count {
@@ -51,6 +52,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
         "--no-fail-fast",
     ])?;
     if !quick {
+        total += fuzzing();
         total += machine_tests()?;
     }
     say(format_args!(
@@ -72,7 +74,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
 fn machine_tests() -> Result<Count> {
     let count = Mutex::new(Count::default());
     let programs = lanes::programs(MACHINE_TESTS)?;
-    lanes::run(&programs, &root().join("tests"), LANES, &|program, ran| {
+    lanes::run(&programs, &root().join("tests"), &|program, ran| {
         let mut one = Count::default();
         for line in ran.output.lines() {
             one += counted(line);
@@ -88,6 +90,19 @@ fn machine_tests() -> Result<Count> {
         *count += one;
     })?;
     Ok(count.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Each target counts as a test.
+fn fuzzing() -> Count {
+    let outcome = fuzz::run(&FUZZED.map(String::from), SECONDS);
+    if let Err(error) = &outcome {
+        say(format_args!("FAILED {error}"));
+    }
+    Count {
+        passed: outcome.as_ref().map_or(0, |passed| *passed),
+        failed: usize::from(outcome.is_err()),
+        skipped: 0,
+    }
 }
 
 /// The channel's library, by Nix itself.

@@ -16,13 +16,21 @@ const BOOT: Duration = Duration::from_secs(300);
 /// Bytes of the stick, which is larger than the image.
 const STICK: u64 = 1 << 30;
 
-/// The menu's third entry, by cursor and return on the serial line.
+/// The menu's third entry, by cursor and return on the serial line; a busy machine may lose a key.
 fn choose_check(machine: &mut Machine) -> Result<(), BenchError> {
     machine.console().wait_for("Check this medium", BOOT)?;
-    for key in ["\u{1b}[B", "\u{1b}[B", "\r"] {
-        machine.keyboard().type_text(key)?;
-        std::thread::sleep(Duration::from_secs(1));
+    for _ in 0..8 {
+        let mark = machine.console().mark();
+        machine.keyboard().type_text("\u{1b}[B")?;
+        let is_chosen =
+            machine
+                .console()
+                .wait_after(mark, "*Check this medium", Duration::from_secs(5));
+        if is_chosen.is_ok() {
+            break;
+        }
     }
+    machine.keyboard().type_text("\r")?;
     machine.console().wait_for("checking the medium", BOOT)
 }
 

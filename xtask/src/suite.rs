@@ -44,15 +44,22 @@ pub(crate) fn run(quick: bool) -> Result<()> {
         setup::run()?;
     }
     total += nix_tests()?;
-    total += cargo_test(&[
-        "test",
-        "--workspace",
-        "--exclude",
-        MACHINE_TESTS,
-        "--no-fail-fast",
-    ])?;
+    // Most of these tests take one processor; the other one is for fuzzing.
+    total += thread::scope(|scope| {
+        let fuzzed = (!quick).then(|| scope.spawn(fuzzing));
+        let tested = cargo_test(&[
+            "test",
+            "--workspace",
+            "--exclude",
+            MACHINE_TESTS,
+            "--no-fail-fast",
+        ]);
+        let fuzzed = fuzzed.map_or(Ok(Count::default()), |fuzzed| fuzzed.join());
+        let mut count = tested?;
+        count += fuzzed.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok::<_, Error>(count)
+    })?;
     if !quick {
-        total += fuzzing();
         total += machine_tests()?;
     }
     say(format_args!(

@@ -70,6 +70,13 @@ impl Need {
         Need::File("/dev/loop-control"),
     ];
 
+    /// What block devices of a test's own need.
+    pub const LOOP_DEVICES: &'static [Need] = &[
+        Need::Root,
+        Need::Program("losetup"),
+        Need::File("/dev/loop-control"),
+    ];
+
     /// What another machine's mDNS client needs.
     pub const MDNS: &'static [Need] = &[
         Need::Program("avahi-daemon"),
@@ -119,8 +126,7 @@ pub struct Bench {
 impl Bench {
     /// Opens the bench for the test of `promise`.
     ///
-    /// When something is missing, that is a failure where `CI=true`; elsewhere one line on standard error says that the
-    /// test is skipped and why, and there is no bench (`Ok(None)`).
+    /// When something is missing, there is no bench (`Ok(None)`), as [`can_prove`] has said.
     ///
     /// # Errors
     /// When the folder for logs cannot be written.
@@ -128,23 +134,7 @@ impl Bench {
     /// # Panics
     /// In CI, when something is missing.
     pub fn open(promise: &'static str, needs: &[&[Need]]) -> Result<Option<Self>, BenchError> {
-        let missing: Vec<String> = needs
-            .iter()
-            .copied()
-            .flatten()
-            .filter_map(|need| need.missing())
-            .collect();
-        if !missing.is_empty() {
-            let missing = missing.join(", ");
-            assert!(
-                env::var_os("CI").is_none_or(|ci| ci != "true"),
-                "{promise} needs {missing}"
-            );
-            // Not by eprintln!: the harness would keep it to itself when the test passes.
-            let _ = writeln!(
-                std::io::stderr(),
-                "SKIPPED {promise}: this machine lacks {missing}"
-            );
+        if !can_prove(promise, needs) {
             return Ok(None);
         }
         let folder = folder();
@@ -159,6 +149,36 @@ impl Bench {
     pub fn logs(&self) -> PathBuf {
         folder().join("logs").join(self.promise)
     }
+}
+
+/// Whether this machine has what the test of `promise` needs, for tests that need no place on the bench.
+///
+/// When something is missing, that is a failure where `CI=true`; elsewhere one line on standard error says that the test is skipped
+/// and why.
+///
+/// # Panics
+/// In CI, when something is missing.
+pub fn can_prove(promise: &str, needs: &[&[Need]]) -> bool {
+    let missing: Vec<String> = needs
+        .iter()
+        .copied()
+        .flatten()
+        .filter_map(|need| need.missing())
+        .collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let missing = missing.join(", ");
+    assert!(
+        env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "{promise} needs {missing}"
+    );
+    // Not by eprintln!: the harness would keep it to itself when the test passes.
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED {promise}: this machine lacks {missing}"
+    );
+    false
 }
 
 /// One of the places, when one is free.

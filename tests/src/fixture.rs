@@ -179,6 +179,23 @@ impl Fixture {
         })
     }
 
+    /// The same repository in another folder, with one option of the first host changed, and its image.
+    ///
+    /// # Errors
+    /// When git or flk fails; with everything that it said.
+    pub fn with_one_option_more(&self, folder: &Path) -> Result<Self, BenchError> {
+        let next = self.copy(folder)?;
+        let host = "hosts/NixOS.nix";
+        let text = read(&next.repository.join(host))?;
+        let (options, _) = text.rsplit_once('}').unwrap_or_default();
+        next.put(
+            host,
+            &format!("{options}  time.timeZone = \"Europe/Vienna\";\n}}\n"),
+        )?;
+        next.flk.run(&next.repository, &["iso", HOST])?.success()?;
+        Ok(next)
+    }
+
     /// Writes a file of the repository and has git track it.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ const fn package(name: &'static str, provides: &'static str, reason: &'static st
 }
 
 /// `provides` is a program on the path, or a file if it starts with a slash.
-const PACKAGES: [Package; 24] = [
+const PACKAGES: [Package; 28] = [
     package("nix-bin", "nix", "evaluates hosts and builds systems"),
     package("git", "git", "says which files of a repository are tracked"),
     package(
@@ -70,6 +70,18 @@ const PACKAGES: [Package; 24] = [
     package("erofs-utils", "mkfs.erofs", "likewise"),
     package("cryptsetup-bin", "cryptsetup", "likewise"),
     package("gdisk", "sgdisk", "likewise"),
+    package("fdisk", "sfdisk", "judges partition tables in tests"),
+    package(
+        "dmsetup",
+        "dmsetup",
+        "makes disks that are in use, in tests",
+    ),
+    package(
+        "grub-efi-amd64-bin",
+        "/usr/lib/grub/x86_64-efi",
+        "makes ISOs by others, with grub-common and mtools",
+    ),
+    package("mtools", "mformat", "likewise"),
     package("g++", "c++", "builds libFuzzer"),
 ];
 

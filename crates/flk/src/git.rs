@@ -73,6 +73,13 @@ impl Git {
         .is_ok_and(|list| !list.is_empty())
     }
 
+    /// When the commit was made, in seconds since 1970; none where git does not know it.
+    pub(crate) fn commit_time(&self) -> Option<i64> {
+        let head = self.head.as_deref()?;
+        let time = run(&self.top, ["show", "--no-patch", "--format=%ct", head]).ok()?;
+        String::from_utf8(trimmed(time)).ok()?.parse().ok()
+    }
+
     /// A digest of everything that Nix sees: the commit, and what has changed since.
     pub(crate) fn digest(&self) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use flk_image::Revision;
 use flk_nix::{Flake, Nix};
 
 use crate::{
@@ -48,6 +49,8 @@ pub(crate) struct Repository {
     pub(crate) git: Option<Git>,
     /// Nix fetched it, by this reference; the root is in the store.
     pub(crate) fetched: Option<String>,
+    /// The commit that Nix has fetched.
+    pub(crate) fetched_revision: Option<Revision>,
 }
 
 impl Repository {
@@ -90,6 +93,7 @@ impl Repository {
             root,
             git,
             fetched: None,
+            fetched_revision: None,
         })
     }
 
@@ -112,7 +116,24 @@ impl Repository {
         Ok(Self {
             root: fetched.source.join(fetched.folder),
             git: None,
+            fetched_revision: fetched.revision.map(|revision| Revision {
+                revision,
+                dirty: false,
+                time: fetched.last_modified,
+            }),
             fetched: Some(fetched.url),
+        })
+    }
+
+    /// Which state it is in; none outside of version control, and before the first commit.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        let Some(git) = &self.git else {
+            return self.fetched_revision.clone();
+        };
+        Some(Revision {
+            revision: git.head.clone()?,
+            dirty: !git.changed.is_empty(),
+            time: git.commit_time(),
         })
     }
 

@@ -4,32 +4,15 @@ mod workbench;
 
 use std::fs::{self, File};
 
-use flk_iso9660::{Attributes, Content, Disk, EfiBoot, Guid, Options, Time, Tree};
+use flk_tests::sample_iso;
 use workbench::Workbench;
 
-const BUILD: &str = "000102030405060708090a0b0c0d0e0f";
+const BUILD: &str = "00000000000000000000000000000001";
 
 /// An image that only its tables make one, and a stick of 16 MB.
 fn bench() -> Workbench {
     let bench = Workbench::new().with_only(&["script"]);
-    let at = |mode| Attributes::root(mode, Time(1));
-    let mut tree = Tree::new(at(0o755));
-    for (path, byte) in [("/boot/efi.img", 1), ("/data", 2)] {
-        let content = Content::bytes(vec![byte; 2 << 20]);
-        tree.insert_file(path.as_bytes(), at(0o444), content)
-            .unwrap();
-    }
-    let mut options = Options::new("flk-NixOS");
-    options.application_id = format!("FLK BUILD={BUILD} KEY=00");
-    options.boot.efi = Some(EfiBoot {
-        image: b"/boot/efi.img".to_vec(),
-    });
-    options.boot.disk = Some(Disk {
-        guid: Guid::of_digest([7; 16]),
-        code: None,
-    });
-    let mut file = File::create(bench.at("NixOS.iso")).unwrap();
-    flk_iso9660::write(&tree, &options, &mut file).unwrap();
+    sample_iso(&bench.at("Sample.iso"), 1).unwrap();
     let stick = File::create(bench.at("stick")).unwrap();
     stick.set_len(16 << 20).unwrap();
     bench
@@ -43,7 +26,7 @@ fn stick(bench: &Workbench) -> Vec<u8> {
 fn nothing_is_overwritten_that_nobody_confirmed() {
     let bench = bench();
     let before = stick(&bench);
-    let write: &[&str] = &["write", "NixOS.iso", "stick"];
+    let write: &[&str] = &["write", "Sample.iso", "stick"];
     bench
         .flk(write)
         .ended(1)
@@ -54,7 +37,7 @@ fn nothing_is_overwritten_that_nobody_confirmed() {
     let said = "that is not its name; nothing was written";
     assert!(run.stdout.contains(said), "{}", run.stdout);
     bench
-        .flk(&["write", "NixOS.iso", "stick", "--dry-run"])
+        .flk(&["write", "Sample.iso", "stick", "--dry-run"])
         .ended(0)
         .said(&format!("build {BUILD}"));
     assert!(stick(&bench) == before);
@@ -69,11 +52,11 @@ fn nothing_is_overwritten_that_nobody_confirmed() {
 fn a_second_time_nothing_is_written() {
     let bench = bench();
     bench
-        .flk(&["write", "NixOS.iso", "stick", "--yes"])
+        .flk(&["write", "Sample.iso", "stick", "--yes"])
         .ended(0)
-        .said("it then answers as NixOS.local and at fe80::47");
+        .said("start the machine with it: it answers as Sample.local and at fe80::47, and `flk discover` finds it");
     let run = bench
-        .flk(&["write", "NixOS.iso", "stick", "--yes", "--json"])
+        .flk(&["write", "Sample.iso", "stick", "--yes", "--json"])
         .ended(0)
         .said("has it already, every byte");
     let said: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
@@ -89,12 +72,12 @@ fn what_cannot_be_meant_is_refused() {
     let bench = bench();
     let before = stick(&bench);
     bench
-        .flk(&["write", "stick", "NixOS.iso", "--yes"])
+        .flk(&["write", "stick", "Sample.iso", "--yes"])
         .ended(1)
         .said("stick is no image that could start a machine: it has no boot sector")
         .said("hint: `flk iso HOST` makes one");
     bench
-        .flk(&["write", "NixOS.iso", "nowhere", "--yes"])
+        .flk(&["write", "Sample.iso", "nowhere", "--yes"])
         .ended(1)
         .said("error: cannot find nowhere");
     bench
@@ -106,7 +89,7 @@ fn what_cannot_be_meant_is_refused() {
         .set_len(1 << 20)
         .unwrap();
     bench
-        .flk(&["write", "NixOS.iso", "small", "--yes"])
+        .flk(&["write", "Sample.iso", "small", "--yes"])
         .ended(1)
         .said("small has 1048576 bytes, and the image ");
     bench.flk(&["write"]).ended(2);

@@ -85,6 +85,21 @@ pub struct Build {
     /// Store path of the host's own system, which this ISO installs. Media that were made before flk could install do not say.
     #[serde(default, rename = "hostToplevel")]
     pub host_toplevel: Option<String>,
+    /// Which state of the repository it was made of, if that is under version control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Revision>,
+}
+
+/// A state of a repository of hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The commit, in hexadecimal.
+    pub revision: String,
+    /// Tracked files were other than the commit has them.
+    pub dirty: bool,
+    /// When the commit was made: seconds since 1970. An ISO does not say when itself was made, or it would never be the same twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<i64>,
 }
 
 impl Build {
@@ -152,6 +167,14 @@ pub(crate) fn id_of(
     if let Some(mirrors) = &options.mirrors {
         description.field("mirrors", mirrors);
     }
+    if let Some(Revision {
+        revision,
+        dirty,
+        time,
+    }) = &options.revision
+    {
+        description.field("repository", &format!("{revision} {dirty} {time:?}"));
+    }
     description.field("store", &registration(closure));
     for (target, node) in &layout.nodes {
         description.node(target, node);
@@ -214,6 +237,7 @@ mod tests {
             flk: "0.1.0".into(),
             channel: "debian".into(),
             host_toplevel: Some("/nix/store/h".into()),
+            repository: None,
         };
         let old = r#"{"version":1,"build":"00112233445566778899aabbccddeeff","host":"NixOS","flk":"0.1.0","channel":"debian"}"#;
         let json = serde_json::to_string(&build).unwrap();
@@ -221,5 +245,17 @@ mod tests {
         assert_eq!(serde_json::from_str::<Build>(&json).unwrap(), build);
         let old: Build = serde_json::from_str(old).unwrap();
         assert_eq!(old.host_toplevel, None);
+        let build = Build {
+            repository: Some(Revision {
+                revision: "0123".into(),
+                dirty: true,
+                time: Some(1_795_392_000),
+            }),
+            ..build
+        };
+        let repository = r#","repository":{"revision":"0123","dirty":true,"time":1795392000}}"#;
+        let json = json.replace('}', repository);
+        assert_eq!(serde_json::to_string(&build).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Build>(&json).unwrap(), build);
     }
 }

@@ -37,7 +37,7 @@ mod stamp;
 mod store_image;
 mod write;
 
-pub use build::{Build, BuildId, build_id};
+pub use build::{Build, BuildId, Revision, build_id};
 pub use cache::{Cache, Hits, Keep, Pruned, Statistics, Summary};
 pub use digests::{BLOCK as DIGEST_BLOCK, Digests};
 pub use error::Error;

@@ -3,14 +3,14 @@
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use flk_nix::Closure;
 
 use crate::Error;
-use crate::build::{Build, BuildId, id_of};
+use crate::build::{Build, BuildId, Revision, id_of};
 use crate::cache::{Cache, Hits, Keep, Pruned};
 use crate::contents::{Node, STORE, Store};
 use crate::digests::{self, Digests};
@@ -24,6 +24,10 @@ use crate::store_image::{Packing, StoreImage};
 
 /// No codec makes a system smaller than its NARs by more than this; for the check before anything is written.
 const BEST_RATIO: u64 = 6;
+/// The mode of an ISO with a private key: whoever can read it can pose as the live machine.
+const OWNER_ONLY: u32 = 0o600;
+/// The mode of any other file, from which the user's umask takes away.
+const ANYBODY: u32 = 0o666;
 /// Room for folders, boot structures and padding on an ISO, in bytes.
 const ISO_OVERHEAD: u64 = 4 << 20;
 /// Room for what an ISO has behind its last file, in bytes: the second GPT, and padding.
@@ -36,6 +40,8 @@ pub struct Options {
     pub store: PathBuf,
     /// The folder of the repository's tracked files, for `/devos`.
     pub repository: Option<PathBuf>,
+    /// Which state of the repository that is, for `/flk/build.json`.
+    pub revision: Option<Revision>,
     /// The live machine's ssh host key.
     pub host_key: Option<HostKey>,
     /// Which mirrors the ISO's packages come from, for `/flk/mirrors.json`.
@@ -56,6 +62,7 @@ impl Options {
         Options {
             store: STORE.into(),
             repository: None,
+            revision: None,
             host_key: None,
             mirrors: None,
             flk_version: flk_version.into(),
@@ -113,7 +120,7 @@ pub struct Written {
 /// Makes the ISO `out` and tells `progress` how far it is.
 ///
 /// It is made beside `out` and renamed, so a failure leaves a previous ISO as it was; what a killed run has left there
-/// is removed. An ISO of the same build with the same host key stays untouched, unless [`Options::rebuild`] is set.
+/// is removed. With a private key on it, it is its owner's alone to read (mode 0600). An ISO of the same build with the same host key stays untouched, unless [`Options::rebuild`] is set.
 ///
 /// # Errors
 /// [`Error::NoSpace`], [`Error::Corrupt`], [`Error::Squashfs`], [`Error::Iso`], [`Error::Busy`], [`Error::TargetTwice`],
@@ -241,6 +248,10 @@ impl Image<'_> {
             .read(true)
             .write(true)
             .create_new(true)
+            .mode(match self.options.host_key {
+                Some(_) => OWNER_ONLY,
+                None => ANYBODY,
+            })
             .open(iso)
             .map_err(Error::io("create", iso))?;
         let mut writing = flk_iso9660::begin(&tree, &options, &mut out).map_err(Error::iso)?;
@@ -311,6 +322,7 @@ impl Image<'_> {
             flk: self.options.flk_version.clone(),
             channel: self.manifest.channel.clone(),
             host_toplevel: Some(self.manifest.host_toplevel.clone()),
+            repository: self.options.revision.clone(),
         };
         // A struct of strings and numbers always has a JSON form.
         let json = serde_json::to_string(&document).unwrap_or_default() + "\n";

@@ -4,12 +4,14 @@ mod fixture;
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
 use fixture::{Fixture, have, noise, skip, store_name};
-use flk_image::{Digests, Error, Phase, Progress, Stamp, build_id, registration, stamp, write};
+use flk_image::{
+    Digests, Error, Phase, Progress, Revision, Stamp, build_id, registration, stamp, write,
+};
 
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
@@ -46,8 +48,11 @@ fn the_iso_has_the_store_the_contents_the_repository_and_its_name() {
         &mut |progress| seen.push(progress),
     )
     .unwrap();
-    assert_eq!(written.size, fs::metadata(&iso).unwrap().len());
+    let metadata = fs::metadata(&iso).unwrap();
+    assert_eq!(written.size, metadata.len());
     assert!(!written.reused);
+    // It has a private key.
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
     for phase in [Phase::Compress, Phase::Wrap, Phase::Sync] {
         let of: Vec<_> = seen.iter().filter(|p| p.phase == phase).collect();
         assert!(of.windows(2).all(|w| w[0].done <= w[1].done));
@@ -271,12 +276,20 @@ fn an_unchanged_iso_is_kept_and_any_change_makes_another() {
     ids.push(id(&fixture));
     fixture.options.mirrors = None;
     ids.push(id(&fixture));
+    for dirty in [false, true] {
+        fixture.options.revision = Some(Revision {
+            revision: "0123".into(),
+            dirty,
+            time: Some(1),
+        });
+        ids.push(id(&fixture));
+    }
     let repository = fixture.options.repository.clone().unwrap();
     fs::write(repository.join("new"), "").unwrap();
     ids.push(id(&fixture));
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), 6);
+    assert_eq!(ids.len(), 8);
 }
 
 #[test]

@@ -40,6 +40,10 @@ pub struct FetchedFlake {
     pub folder: PathBuf,
     /// The reference that gives just this source again, as far as there is one.
     pub url: String,
+    /// The commit that it is, if it is one.
+    pub revision: Option<String>,
+    /// When that was made, in seconds since 1970.
+    pub last_modified: Option<i64>,
 }
 
 impl Flake {
@@ -230,6 +234,8 @@ impl Nix {
             source: source.into(),
             folder: folder.unwrap_or_default().into(),
             url: url.to_owned(),
+            revision: text(&["revision"]).map(str::to_owned),
+            last_modified: json["lastModified"].as_i64(),
         })
     }
 

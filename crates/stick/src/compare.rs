@@ -26,14 +26,23 @@ impl Run {
     }
 }
 
-/// The runs of pages that differ, in order; `None` when it was stopped.
+/// How a target differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Differences {
+    /// Runs of pages, in order.
+    pub(crate) runs: Vec<Run>,
+    /// The very first byte.
+    pub(crate) first: Option<u64>,
+}
+
+/// What differs; `None` when it was stopped.
 pub(crate) fn differences(
     (disk, path): (&dyn Disk, &Path),
     medium: &Medium<'_>,
     blocks: &[Run],
     go_on: &mut dyn FnMut(u64) -> bool,
-) -> Result<Option<Vec<Run>>> {
-    let found = Mutex::new(Vec::new());
+) -> Result<Option<Differences>> {
+    let found = Mutex::new(Differences::default());
     let is_done = blocks::each(blocks, go_on, &|buffers, block| {
         let Buffers {
             found: there,
@@ -44,16 +53,22 @@ pub(crate) fn differences(
         medium.fill(wanted, block.offset)?;
         disk.read_at(there, block.offset)
             .map_err(Error::io("read", path))?;
-        if there != wanted {
+        let mut bytes = there.iter().zip(wanted.iter());
+        if there != wanted
+            && let Some(first) = bytes.position(|(there, wanted)| there != wanted)
+        {
+            let first = block.offset + first as u64;
             let runs = pages(there, wanted, block.offset);
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.extend(runs);
+            found.runs.extend(runs);
+            found.first = Some(found.first.map_or(first, |other| other.min(first)));
         }
         Ok(())
     })?;
-    let mut runs = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    runs.sort_by_key(|run: &Run| run.offset);
-    Ok(is_done.then(|| joined(&runs)))
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.runs.sort_by_key(|run| run.offset);
+    found.runs = joined(&found.runs);
+    Ok(is_done.then_some(found))
 }
 
 /// The pages of a block that differ.

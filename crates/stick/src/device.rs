@@ -86,6 +86,9 @@ pub struct Device {
     /// Device numbers of itself and its partitions, `major:minor`.
     #[serde(skip)]
     pub(crate) numbers: Vec<String>,
+    /// Nodes of itself and its partitions.
+    #[serde(skip)]
+    pub(crate) nodes: Vec<PathBuf>,
     /// Its place among the machine's devices.
     #[serde(skip)]
     pub(crate) place: PathBuf,
@@ -175,8 +178,7 @@ impl Machine {
             known.unwrap_or_else(|| text(&place, kernel))
         };
         let mut device = Device {
-            // In sysfs a slash is an exclamation mark: cciss!c0d0.
-            path: Path::new("/dev").join(name.replace('!', "/")),
+            path: node(name),
             name: name.to_owned(),
             size: number("size") * SECTOR,
             sector: number("queue/logical_block_size").max(SECTOR),
@@ -190,6 +192,7 @@ impl Machine {
             is_read_only: number("ro") == 1,
             content: Vec::new(),
             numbers: Vec::new(),
+            nodes: Vec::new(),
             place,
         };
         self.look_at(&mut device);
@@ -209,11 +212,12 @@ impl Machine {
             let properties = self.properties(&number);
             let value = |name| property(&properties, name).unwrap_or_default().to_owned();
             device.numbers.push(number);
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            device.nodes.push(node(&name));
             let (format, label) = (value("ID_FS_TYPE"), value("ID_FS_LABEL"));
             if !format.is_empty() || !label.is_empty() {
-                let name = folder.file_name().unwrap_or_default();
                 device.content.push(Content {
-                    name: name.to_string_lossy().into_owned(),
+                    name: name.into_owned(),
                     format,
                     label,
                 });
@@ -225,6 +229,11 @@ impl Machine {
     fn properties(&self, number: &str) -> String {
         fs::read_to_string(self.udev.join(format!("b{number}"))).unwrap_or_default()
     }
+}
+
+/// The node of a device. In sysfs a slash is an exclamation mark: `cciss!c0d0`.
+fn node(name: &str) -> PathBuf {
+    Path::new("/dev").join(name.replace('!', "/"))
 }
 
 /// A line `E:NAME=VALUE`.
@@ -338,6 +347,7 @@ mod tests {
         assert_eq!(stick.serial, "4C530001");
         assert_eq!(stick.sequence, Some(7));
         assert_eq!(stick.numbers, ["8:16", "8:17"]);
+        assert_eq!(stick.nodes, [Path::new("/dev/sdb"), Path::new("/dev/sdb1")]);
         let photos = Content {
             name: "sdb1".into(),
             format: "vfat".into(),

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{Advice, FlockOperation, OFlags, fadvise, fcntl_getfl, fcntl_setfl, flock};
 
+use crate::usage::Use;
 use crate::{Error, Result};
 
 /// Bytes that can be read and written at any place by several threads. Positions, lengths and addresses are multiples of 4096, but for a last length.
@@ -53,13 +54,13 @@ impl Opened {
             .map_err(|error| match error.raw_os_error() {
                 Some(code) if code == rustix::io::Errno::BUSY.raw_os_error() => Error::InUse {
                     path: path.to_owned(),
-                    reason: "the kernel does not give it away".into(),
+                    reason: Use::Held,
                 },
                 _ => Error::io("open", path)(error),
             })?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| Error::InUse {
             path: path.to_owned(),
-            reason: "another program has locked it".into(),
+            reason: Use::Locked,
         })?;
         // Not every file system can; there the cache is emptied instead, by `settle`.
         let _ =

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::usage::Use;
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -53,8 +55,8 @@ pub enum Error {
     InUse {
         /// The target.
         path: PathBuf,
-        /// By what.
-        reason: String,
+        /// For what.
+        reason: Use,
     },
     /// The target cannot be written to.
     #[error("{} is read-only", path.display())]
@@ -153,7 +155,7 @@ impl Error {
             }
             Error::NoImage { .. } => Some("`flk iso HOST` makes one".into()),
             Error::Partition { disk, .. } => Some(format!("write to {}", disk.display())),
-            Error::InUse { .. } => Some("unmount it (`umount`, `swapoff`) and run this again".into()),
+            Error::InUse { reason, .. } => Some(reason.hint()),
             Error::ReadOnly { .. } => Some("some sticks and SD adapters have a switch for that".into()),
             Error::Fixed { .. } => Some("if you do mean this disk, say --allow-fixed".into()),
             Error::Exchanged { .. } => Some("nothing was written; run it again".into()),

@@ -7,16 +7,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::blocks::{self, Buffers};
-use crate::buffer::Buffer;
 use crate::compare::{Run, differences};
 use crate::disk::{Disk, Opened};
 use crate::image::Image;
 use crate::medium::{self, Medium};
 use crate::plan::{Plan, Target};
 use crate::{BLOCK, Error, HEAD, PAGE, Result};
-
-/// What is at the beginning of a target that is being written.
-pub(crate) const NOTE: &str = "flk is writing an image to this disk: ";
 
 /// How to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,7 +132,8 @@ fn write_sized(
     } else {
         let on = (target.disk, target.path);
         let mut tell = teller(Phase::Compare, total, progress);
-        differences(on, &medium, &all, &mut tell)?.ok_or_else(|| stopped(false))?
+        let found = differences(on, &medium, &all, &mut tell)?;
+        found.ok_or_else(|| stopped(false))?.runs
     };
     if runs.is_empty() {
         return Ok(Written {
@@ -146,7 +143,11 @@ fn write_sized(
         });
     }
 
-    target.withhold(image, &tail)?;
+    // Nothing starts from the target from now on.
+    let withheld = medium.withheld();
+    let ends = [medium::blocks(head.clone()), medium::blocks(tail.clone())].concat();
+    target.put(&withheld, &ends, &mut |_| true)?;
+    target.settle()?;
     let runs: Vec<Run> = runs.iter().filter_map(|run| within(*run, &body)).collect();
     let pieces: Vec<Run> = runs
         .iter()
@@ -162,7 +163,7 @@ fn write_sized(
     target.settle()?;
     if !options.no_verify {
         let mut tell = teller(Phase::Verify, total, progress);
-        if !target.verify(&medium, &medium::blocks(body), &mut tell)? {
+        if !target.verify(&withheld, &all, &mut tell)? {
             return Err(stopped(true));
         }
     }
@@ -184,24 +185,6 @@ fn write_sized(
 }
 
 impl Sized<'_> {
-    /// Nothing starts from the target from now on: not by its beginning, nor by a table's copy at its end, from which firmware would repair the first
-    /// (UEFI 2.10, 5.3.2).
-    fn withhold(&self, image: &Image, tail: &Range<u64>) -> Result<()> {
-        let failed = || Error::io("write", self.path);
-        let mut buffer = Buffer::new();
-        let last_page = (tail.end - 1) / PAGE * PAGE;
-        let page = buffer.first((tail.end - last_page) as usize);
-        page.fill(0);
-        self.disk.write_at(page, last_page).map_err(failed())?;
-        let head = buffer.first(HEAD as usize);
-        head.fill(0);
-        let note = format!("{NOTE}{}\n", image.build().unwrap_or(image.volume_id()));
-        let note = &note.as_bytes()[..note.len().min(PAGE as usize)];
-        head[..note.len()].copy_from_slice(note);
-        self.disk.write_at(head, 0).map_err(failed())?;
-        self.settle()
-    }
-
     fn put(
         &self,
         medium: &Medium<'_>,
@@ -225,12 +208,12 @@ impl Sized<'_> {
         go_on: &mut dyn FnMut(u64) -> bool,
     ) -> Result<bool> {
         let wrong = differences((self.disk, self.path), medium, blocks, go_on)?;
-        match wrong.as_deref() {
-            Some([first, ..]) => Err(Error::Mismatch {
+        match wrong.as_ref().and_then(|wrong| wrong.first) {
+            Some(offset) => Err(Error::Mismatch {
                 path: self.path.to_owned(),
-                offset: first.offset,
+                offset,
             }),
-            wrong => Ok(wrong.is_some()),
+            None => Ok(wrong.is_some()),
         }
     }
 

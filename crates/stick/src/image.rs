@@ -85,6 +85,11 @@ impl Image {
         self.build.as_deref()
     }
 
+    /// What it is called where it is written: its build, or else its volume's name.
+    pub fn name(&self) -> &str {
+        self.build().unwrap_or(&self.volume_id)
+    }
+
     /// Whether a file is this one.
     pub(crate) fn is(&self, other: &std::fs::Metadata) -> bool {
         self.file

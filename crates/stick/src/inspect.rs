@@ -11,6 +11,7 @@ use std::path::Path;
 
 use flk_image::Build;
 use flk_iso9660::Kind;
+use flk_iso9660::format::el_torito::Platform;
 use serde::Serialize;
 
 pub use store::{Difference, Store, StorePath};
@@ -34,7 +35,7 @@ const SECTOR: u64 = 512;
 /// How an image starts a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BootEntry {
-    /// `BIOS`, `UEFI`, or El Torito's name of another.
+    /// `BIOS`, `UEFI`, or El Torito's number of another.
     pub platform: String,
     /// Where its program begins, in bytes.
     pub offset: u64,
@@ -236,7 +237,11 @@ fn boot(
             let at =
                 |(_, length, place): &&(String, u64, u64)| *length > 0 && *place == boot.offset;
             BootEntry {
-                platform: format!("{:?}", boot.entry.platform).to_uppercase(),
+                platform: match boot.entry.platform {
+                    Platform::Bios => "BIOS".to_owned(),
+                    Platform::Efi => "UEFI".to_owned(),
+                    Platform::Other(number) => format!("El Torito platform {number}"),
+                },
                 offset: boot.offset,
                 file: files.iter().find(at).map(|(name, _, _)| name.clone()),
             }

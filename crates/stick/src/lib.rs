@@ -3,9 +3,10 @@
 //! [`devices`] lists what can be meant, [`plan`] looks at the image and the target and refuses what must not be overwritten, [`execute`] writes:
 //!
 //! 1. The target is read and compared with the image; what is the same is not written again. A target that holds the image already is left as it is.
-//! 2. The first MiB (MBR, GPT, boot catalogue) and the GPT's copy at the end are taken away, so nothing starts from here on. In their place is a note by
-//!    which the next run knows what was going on.
-//! 3. What differs is written, and then everything is read back from the device itself, past the page cache, and compared.
+//! 2. The first MiB (MBR, GPT, boot catalogue) and the last one (the GPT's copy) are taken away, so nothing starts from here on. In their place are notes,
+//!    another one on each page, by which the next run knows what was going on.
+//! 3. What differs is written, and then everything, notes included, is read back from the device itself, past the page cache, and compared: a device that
+//!    keeps two pages in one place is found out before any of it could start.
 //! 4. Only then the end and, as the very last, the first sectors are written and read back.
 //!
 //! Devices are written by direct I/O (open(2), `O_DIRECT`), with several blocks in flight. Not supported: Windows and macOS; devices with sectors of more
@@ -23,6 +24,7 @@ mod image;
 mod inspect;
 mod medium;
 mod plan;
+mod signature;
 mod usage;
 mod verify;
 
@@ -36,6 +38,8 @@ pub use inspect::{
     BootEntry, Difference, Inspection, Partition, Store, StorePath, extract, inspect,
 };
 pub use plan::{Found, Plan, Request, Target, plan};
+pub use signature::Pool;
+pub use usage::{Holder, Use};
 pub use verify::{Damage, Verified, verify};
 
 /// Bytes that are compared, written and read back at once.

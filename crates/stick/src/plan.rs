@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::device::{Device, Machine, text};
-use crate::execute::NOTE;
 use crate::image::Image;
-use crate::usage::Tables;
+use crate::medium::NOTE;
+use crate::usage::{Tables, Use, held};
 use crate::{Error, Result};
 
 /// What is wanted.
@@ -32,7 +32,7 @@ pub enum Target {
     Device {
         /// Which.
         #[serde(flatten)]
-        device: Device,
+        device: Box<Device>,
         /// Its device number.
         #[serde(skip)]
         number: u64,
@@ -167,7 +167,8 @@ fn device(path: &Path, number: u64, allow_fixed: bool) -> Result<Target> {
         path: path.to_owned(),
         reason,
     };
-    if let Some(reason) = Tables::read()?.use_of(&device, &machine) {
+    let known = Tables::read()?.use_of(&device, &machine);
+    if let Some(reason) = known.or_else(|| held(&device)) {
         return Err(in_use(reason));
     }
     if device.is_read_only {
@@ -180,6 +181,7 @@ fn device(path: &Path, number: u64, allow_fixed: bool) -> Result<Target> {
             path: path.to_owned(),
         });
     }
+    let device = Box::new(device);
     Ok(Target::Device { device, number })
 }
 
@@ -192,8 +194,8 @@ fn file(path: PathBuf, metadata: &fs::Metadata) -> Result<Target> {
     for device in loops {
         let backing = text(&device.path(), "loop/backing_file");
         if !backing.is_empty() && Path::new(&backing) == path {
-            let name = device.file_name();
-            let reason = format!("/dev/{} stands for it", name.to_string_lossy());
+            let device = Path::new("/dev").join(device.file_name());
+            let reason = Use::Loop { device };
             return Err(Error::InUse { path, reason });
         }
     }

@@ -1,15 +1,131 @@
-//! What a disk is in use for: mounts, swap, and what the kernel has built on it (LVM, RAID, dm-crypt, bcache).
+//! What a disk is in use for: mounts, swap, what the kernel has built on it (LVM, RAID, dm-crypt, bcache), and pools of disks (ZFS, btrfs).
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::device::{Device, Machine, text};
+use crate::signature::{Pool, pool};
 use crate::{Error, Result};
 
 /// Where a live system has its medium.
 const MEDIA: [&str; 2] = ["/iso", "/run/live/medium"];
+
+/// What a target is in use for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Use {
+    /// The root of the running system is on it.
+    Root,
+    /// The live system was started from it.
+    Medium,
+    /// It, or a partition of it, is mounted.
+    Mounted {
+        /// What.
+        source: String,
+        /// Where.
+        point: String,
+    },
+    /// It, or a partition of it, is swap space.
+    Swap {
+        /// Which.
+        path: String,
+    },
+    /// The kernel has built another device on it.
+    Holder {
+        /// That one's name, such as `dm-0`.
+        name: String,
+        /// What it is.
+        kind: Holder,
+    },
+    /// It is a member of a pool of disks that is in use.
+    Member(Pool),
+    /// A file: a loop device stands for it.
+    Loop {
+        /// The loop device.
+        device: PathBuf,
+    },
+    /// Another program has locked it, as formatting programs do.
+    Locked,
+    /// The kernel does not give it away, and does not say why.
+    Held,
+}
+
+/// What the kernel builds on disks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Holder {
+    /// A logical volume of LVM, by its name.
+    Lvm(String),
+    /// An encrypted volume of dm-crypt, by its name.
+    Crypt(String),
+    /// Another device of the device mapper, by its name.
+    Mapper(String),
+    /// A RAID of md, by its level.
+    Raid(String),
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Use::Root => write!(f, "the running system is on it"),
+            Use::Medium => write!(f, "this machine was started from it"),
+            Use::Mounted { source, point } => write!(f, "{source} is mounted at {point}"),
+            Use::Swap { path } => write!(f, "{path} is swap space"),
+            Use::Holder { name, kind } => match kind {
+                Holder::Lvm(volume) => write!(f, "the LVM volume {volume} ({name}) is on it"),
+                Holder::Crypt(volume) => {
+                    write!(f, "the encrypted volume {volume} ({name}) is on it")
+                }
+                Holder::Mapper(volume) => {
+                    write!(f, "the device-mapper volume {volume} ({name}) is on it")
+                }
+                Holder::Raid(level) => write!(f, "it is a part of the RAID {name} ({level})"),
+                Holder::Other => write!(f, "{name} is built on it"),
+            },
+            Use::Member(Pool::Zfs) => write!(f, "it is a part of a ZFS pool that is imported"),
+            Use::Member(Pool::Btrfs) => write!(f, "it is a part of a btrfs that is mounted"),
+            Use::Loop { device } => write!(f, "{} stands for it", device.display()),
+            Use::Locked => write!(f, "another program has locked it"),
+            Use::Held => write!(f, "the kernel does not give it away"),
+        }
+    }
+}
+
+impl Use {
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> String {
+        let again = "and run this again";
+        match self {
+            Use::Root | Use::Medium => "choose another disk".into(),
+            Use::Mounted { point, .. } => format!("unmount it (`umount {point}`) {again}"),
+            Use::Swap { path } => format!("`swapoff {path}` {again}"),
+            Use::Holder { name, kind } => match kind {
+                Holder::Lvm(_) => format!("`vgchange --activate n` its volume group {again}"),
+                Holder::Crypt(volume) => format!("`cryptsetup close {volume}` {again}"),
+                Holder::Mapper(volume) => format!("`dmsetup remove {volume}` {again}"),
+                Holder::Raid(_) => format!("`mdadm --stop /dev/{name}` {again}"),
+                Holder::Other => format!("stop {name} {again}"),
+            },
+            Use::Member(Pool::Zfs) => format!("`zpool export` the pool {again}"),
+            Use::Member(Pool::Btrfs) => format!("unmount it {again}"),
+            Use::Loop { device } => {
+                format!(
+                    "write to {0}, or `losetup --detach {0}` {again}",
+                    device.display()
+                )
+            }
+            Use::Locked => "run this again when that one has ended".into(),
+            Use::Held => "`lsblk`, `fuser` and the kernel's log may say who has it".into(),
+        }
+    }
+}
 
 /// The kernel's tables of what is in use (proc_pid_mountinfo(5), proc_swaps(5)).
 pub(crate) struct Tables {
@@ -30,8 +146,8 @@ impl Tables {
         })
     }
 
-    /// What keeps a disk from being written to, in the user's words.
-    pub(crate) fn use_of(&self, device: &Device, machine: &Machine) -> Option<String> {
+    /// What keeps a disk from being written to, as far as these tables and sysfs know.
+    pub(crate) fn use_of(&self, device: &Device, machine: &Machine) -> Option<Use> {
         let mut numbers: BTreeSet<String> = device.numbers.iter().cloned().collect();
         let mut built = Vec::new();
         for number in &device.numbers {
@@ -49,13 +165,13 @@ impl Tables {
             .collect();
         let at = |place: &str| mounted.iter().any(|(point, _)| point == place);
         if at("/") {
-            return Some("the running system is on it".into());
+            return Some(Use::Root);
         }
         if MEDIA.iter().any(|place| at(place)) {
-            return Some("this machine was started from it".into());
+            return Some(Use::Medium);
         }
-        if let Some((point, source)) = mounted.first() {
-            return Some(format!("{source} is mounted at {point}"));
+        if let Some((point, source)) = mounted.into_iter().next() {
+            return Some(Use::Mounted { source, point });
         }
         let swap = self.swaps.lines().skip(1).find_map(|line| {
             let path = unescape(line.split_whitespace().next()?);
@@ -64,11 +180,26 @@ impl Tables {
                 .map(|_| path)
         });
         if let Some(path) = swap {
-            return Some(format!("{path} is swap space"));
+            return Some(Use::Swap { path });
         }
-        let name = built.first()?;
-        Some(format!("{name} (LVM, RAID or encryption) is built on it"))
+        built.into_iter().next()
     }
+}
+
+/// Whether somebody in the kernel has a disk, or a partition of it, for himself alone, and who that may be. Nothing is changed by asking.
+pub(crate) fn held(device: &Device) -> Option<Use> {
+    let flags = (OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC).bits();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(&device.path);
+    // What else may be wrong with it is said when it is read.
+    let busy = rustix::io::Errno::BUSY.raw_os_error();
+    opened
+        .err()
+        .filter(|error| error.raw_os_error() == Some(busy))?;
+    let pool = device.nodes.iter().find_map(|node| pool(node));
+    Some(pool.map_or(Use::Held, Use::Member))
 }
 
 /// Adds what the kernel has built on a block device, and what on that.
@@ -76,7 +207,7 @@ fn stacked_on(
     number: &str,
     machine: &Machine,
     numbers: &mut BTreeSet<String>,
-    names: &mut Vec<String>,
+    built: &mut Vec<Use>,
 ) {
     let folder = machine.sys.join("dev/block").join(number).join("holders");
     let Ok(holders) = fs::read_dir(folder) else {
@@ -85,9 +216,28 @@ fn stacked_on(
     for holder in holders.flatten() {
         let number = text(&holder.path(), "dev");
         if numbers.insert(number.clone()) {
-            names.push(holder.file_name().to_string_lossy().into_owned());
-            stacked_on(&number, machine, numbers, names);
+            built.push(Use::Holder {
+                name: holder.file_name().to_string_lossy().into_owned(),
+                kind: kind_of(&holder.path()),
+            });
+            stacked_on(&number, machine, numbers, built);
         }
+    }
+}
+
+/// What a holder is, by its folder in sysfs (Documentation/ABI/testing/sysfs-block-dm; Documentation/admin-guide/md.rst).
+fn kind_of(folder: &Path) -> Holder {
+    let name = text(folder, "dm/name");
+    let level = text(folder, "md/level");
+    if !level.is_empty() {
+        return Holder::Raid(level);
+    }
+    // The program that has made it comes first.
+    match text(folder, "dm/uuid").split('-').next() {
+        Some("LVM") => Holder::Lvm(name),
+        Some("CRYPT") => Holder::Crypt(name),
+        _ if !name.is_empty() => Holder::Mapper(name),
+        _ => Holder::Other,
     }
 }
 
@@ -153,6 +303,7 @@ mod tests {
             is_read_only: false,
             content: Vec::new(),
             numbers: vec!["259:1000".into(), "259:1001".into()],
+            nodes: vec!["/dev/sdz".into(), "/dev/sdz1".into()],
             place: "/nowhere".into(),
         }
     }
@@ -169,7 +320,7 @@ mod tests {
                 mounts: mounts.into(),
                 swaps: "Filename Type\n/nowhere/swap file 1 0 -2\n".into(),
             };
-            tables.use_of(&stick(), &machine)
+            tables.use_of(&stick(), &machine).map(|why| why.to_string())
         };
         let line = |number: &str, point: &str| {
             format!("36 35 {number} / {point} rw master:1 - vfat /dev/sdz1 rw\n")
@@ -188,7 +339,7 @@ mod tests {
         );
 
         // Encrypted, and a volume group on that.
-        let holder = |number: &str, holder: &str, its: &str| {
+        let holder = |number: &str, holder: &str, its: &str, files: &[(&str, &str)]| {
             let folder = dir
                 .path()
                 .join("dev/block")
@@ -197,16 +348,46 @@ mod tests {
                 .join(holder);
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("dev"), its).unwrap();
+            for (file, text) in files {
+                let file = folder.join(file);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, text).unwrap();
+            }
         };
-        holder("259:1001", "dm-0", "253:0\n");
-        holder("253:0", "dm-1", "253:1\n");
+        let crypt = [("dm/name", "luks\n"), ("dm/uuid", "CRYPT-LUKS2-00-luks\n")];
+        holder("259:1001", "dm-0", "253:0\n", &crypt);
+        let volume = [("dm/name", "vg-root\n"), ("dm/uuid", "LVM-abcdef\n")];
+        holder("253:0", "dm-1", "253:1\n", &volume);
         assert_eq!(
             use_of("").unwrap(),
-            "dm-0 (LVM, RAID or encryption) is built on it"
+            "the encrypted volume luks (dm-0) is on it"
         );
         assert_eq!(
             use_of(&line("253:1", "/srv")).unwrap(),
             "/dev/sdz1 is mounted at /srv"
         );
+    }
+
+    #[test]
+    fn what_is_built_on_a_disk_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let kind = |files: &[(&str, &str)]| {
+            let folder = tempfile::tempdir_in(dir.path()).unwrap();
+            for (file, text) in files {
+                let file = folder.path().join(file);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, text).unwrap();
+            }
+            kind_of(folder.path())
+        };
+        let mapper = |uuid| kind(&[("dm/name", "a\n"), ("dm/uuid", uuid)]);
+        assert_eq!(mapper("LVM-0123\n"), Holder::Lvm("a".into()));
+        assert_eq!(mapper("CRYPT-LUKS1-0-a\n"), Holder::Crypt("a".into()));
+        assert_eq!(mapper("\n"), Holder::Mapper("a".into()));
+        assert_eq!(
+            kind(&[("md/level", "raid1\n")]),
+            Holder::Raid("raid1".into())
+        );
+        assert_eq!(kind(&[]), Holder::Other);
     }
 }

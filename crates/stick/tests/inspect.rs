@@ -4,29 +4,24 @@ mod workbench;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flk_stick::{Error, extract, inspect};
-use workbench::{image, noise};
+use flk_tests::{Need, can_prove, noise};
+use workbench::image;
+
+/// What makes images of others.
+const TOOLS: &[Need] = &[Need::Program("xorriso"), Need::Program("mksquashfs")];
+/// Bytes of memory, its own program and stacks included, in which any image can be looked at.
+const MOST_MEMORY: u64 = 256 << 20;
+/// Says where the images are, to the process that has no more memory than that.
+const LIMITED: &str = "FLK_TEST_IMAGES";
 
 /// Store paths of a small host: the system refers to a program and a text, the program to a library.
 const SYSTEM: &str = "00000000000000000000000000000000-system";
 const PROGRAM: &str = "11111111111111111111111111111111-program";
 const LIBRARY: &str = "22222222222222222222222222222222-library";
-
-fn have(program: &str) -> bool {
-    let is_here = Command::new(program).arg("-version").output().is_ok();
-    assert!(
-        is_here || std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "there is no {program}, and in CI nothing is skipped"
-    );
-    if !is_here {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: there is no {program}");
-    }
-    is_here
-}
 
 fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap();
@@ -128,7 +123,7 @@ fn an_image_says_how_it_starts() {
 
 #[test]
 fn a_store_is_weighed_and_its_references_followed() {
-    if !have("xorriso") || !have("mksquashfs") {
+    if !can_prove("reading stores", &[TOOLS]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -207,14 +202,137 @@ fn a_store_is_weighed_and_its_references_followed() {
 }
 
 #[test]
-fn damaged_images_are_errors_or_sound_answers() {
-    if !have("xorriso") || !have("mksquashfs") {
+fn images_of_others_show_what_they_have() {
+    let needs: &[Need] = &[
+        Need::Program("grub-mkrescue"),
+        Need::Program("mformat"),
+        Need::File("/usr/lib/grub/x86_64-efi"),
+    ];
+    if !can_prove("images of others", &[TOOLS, needs]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let whole = fs::read(others(dir.path(), &noise(1, 30_000), "one.iso")).unwrap();
-    let own = fs::read(image(dir.path(), 1)).unwrap();
-    let path = dir.path().join("damaged.iso");
+    let tree = dir.path().join("tree");
+    fs::create_dir_all(tree.join("boot/grub")).unwrap();
+    fs::write(tree.join("boot/grub/grub.cfg"), "menuentry none {\n}\n").unwrap();
+    fs::write(tree.join("data"), noise(1, 200_000)).unwrap();
+    let tree = tree.to_str().unwrap();
+
+    // A rescue disk of GRUB: El Torito for UEFI, MBR, GPT and an Apple partition map, and HFS+ over the same files.
+    let rescue = dir.path().join("rescue.iso");
+    run(
+        "grub-mkrescue",
+        &[
+            "-d",
+            "/usr/lib/grub/x86_64-efi",
+            "-o",
+            rescue.to_str().unwrap(),
+            tree,
+        ],
+    );
+    let found = inspect(&rescue).unwrap();
+    assert_eq!((&found.build, &found.live_toplevel), (&None, &None));
+    assert!(
+        found.created.is_some_and(|time| time > 1_700_000_000),
+        "{found:?}"
+    );
+    let boots: Vec<_> = found
+        .boot
+        .iter()
+        .map(|boot| boot.platform.as_str())
+        .collect();
+    assert_eq!(boots, ["UEFI"]);
+    assert_eq!(found.boot[0].file.as_deref(), Some("/efi.img"));
+    let has = |table: &str| found.partitions.iter().any(|one| one.table == table);
+    assert!(has("GPT") && has("MBR"), "{:?}", found.partitions);
+    assert!(found.files.contains(&("/data".to_owned(), 200_000)));
+
+    // Debian's way: an EFI partition that is no file of the ISO, appended to it.
+    let efi = dir.path().join("efi.img");
+    fs::write(&efi, noise(2, 1 << 20)).unwrap();
+    let hybrid = dir.path().join("hybrid.iso");
+    run(
+        "xorriso",
+        &[
+            "-as",
+            "mkisofs",
+            "-quiet",
+            "-R",
+            "-J",
+            "-V",
+            "HYBRID",
+            "-o",
+            hybrid.to_str().unwrap(),
+            "-append_partition",
+            "2",
+            "0xef",
+            efi.to_str().unwrap(),
+            "-appended_part_as_gpt",
+            "-eltorito-alt-boot",
+            "-e",
+            "--interval:appended_partition_2:all::",
+            "-no-emul-boot",
+            tree,
+        ],
+    );
+    let found = inspect(&hybrid).unwrap();
+    assert_eq!(found.volume_id, "HYBRID");
+    assert_eq!(found.boot.len(), 1);
+    assert_eq!(found.boot[0].file, None);
+    let appended = found
+        .partitions
+        .iter()
+        .find(|one| one.offset == found.boot[0].offset && one.length == 1 << 20);
+    assert!(
+        appended.is_some(),
+        "{:?} {:?}",
+        found.boot,
+        found.partitions
+    );
+    assert!(
+        found
+            .files
+            .contains(&("/boot/grub/grub.cfg".to_owned(), 19))
+    );
+    assert!(found.store.is_none() && !found.has_private_key);
+}
+
+/// The images, and a process of their own that has so much memory and no more.
+#[test]
+fn damaged_images_are_errors_or_sound_answers() {
+    if let Some(folder) = std::env::var_os(LIMITED) {
+        return damaged(Path::new(&folder));
+    }
+    if !can_prove("damaged images", &[TOOLS, &[Need::Program("prlimit")]]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    others(dir.path(), &noise(1, 30_000), "whole.iso");
+    image(dir.path(), 1);
+    let output = Command::new("prlimit")
+        .arg(format!("--as={MOST_MEMORY}"))
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "damaged_images_are_errors_or_sound_answers"])
+        .args(["--test-threads=1", "--nocapture"])
+        .env(LIMITED, dir.path())
+        // What the C library sets aside for threads counts, used or not.
+        .env("MALLOC_ARENA_MAX", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}{}",
+        said,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+fn damaged(dir: &Path) {
+    let whole = fs::read(dir.join("whole.iso")).unwrap();
+    let own = fs::read(dir.join("1.iso")).unwrap();
+    let path = dir.join("damaged.iso");
     // The store's superblock says where it ends (bytes 40 to 47); its tables are the last of it.
     let store = whole.windows(4).position(|bytes| bytes == b"hsqs").unwrap();
     let used = u32::from_le_bytes(whole[store + 40..store + 44].try_into().unwrap()) as usize;

@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use flk_image::Revision;
 use flk_stick::{Difference, Inspection, Store, StorePath};
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
 
 use crate::{
@@ -102,6 +104,9 @@ fn show(found: &Inspection) {
             line("host", build.host.clone());
             line("channel", build.channel.clone());
             line("build", format!("{}, by flk {}", build.build, build.flk));
+            if let Some(revision) = &build.repository {
+                line("of", state(revision));
+            }
         }
         None => line("image", "not made by flk".into()),
     }
@@ -109,6 +114,10 @@ fn show(found: &Inspection) {
         "volume",
         format!("{}, {}", found.volume_id, ui::bytes(found.size)),
     );
+    // Those of flk have the same time on all their files.
+    if let (None, Some(created)) = (&found.build, found.created) {
+        line("made", date(created));
+    }
     for boot in &found.boot {
         let file = boot.file.as_deref().unwrap_or("no file of the image");
         line("boots", format!("{}, {file}", boot.platform));
@@ -166,6 +175,25 @@ fn show(found: &Inspection) {
             line("file", format!("{:>8}  {name}", ui::bytes(*length)));
         }
     }
+}
+
+/// `commit 0123abcd of 2026-11-23 09:00, and changes that were not committed`
+fn state(revision: &Revision) -> String {
+    let mut text = format!("commit {}", revision.revision);
+    if let Some(time) = revision.time {
+        text.push_str(&format!(" of {}", date(time)));
+    }
+    if revision.dirty {
+        text.push_str(", and changes that were not committed");
+    }
+    text
+}
+
+/// Seconds since 1970, in the user's zone.
+fn date(seconds: i64) -> String {
+    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+    let time = time.to_zoned(TimeZone::system());
+    time.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 fn fingerprint(key: &str) -> String {

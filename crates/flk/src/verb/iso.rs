@@ -124,6 +124,7 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
     if workspace.kind == ChannelKind::Debian {
         options.mirrors = archive::mirrors_record();
     }
+    options.revision = workspace.repository.revision();
     let build = flk_image::build_id(&manifest, &closure, &options)?;
     let key = if args.no_host_key {
         None

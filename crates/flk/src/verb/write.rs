@@ -252,7 +252,7 @@ fn tell(plan: &Plan, written: &Written, started: Instant) {
     }
     if let Some(host) = plan.image.volume_id().strip_prefix(VOLUME_PREFIX) {
         ui::note(format_args!(
-            "start the machine with it; it then answers as {host}.local and at fe80::47"
+            "start the machine with it: it answers as {host}.local and at fe80::47, and `flk discover` finds it"
         ));
     }
 }

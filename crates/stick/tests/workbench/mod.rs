@@ -1,53 +1,18 @@
 //! Images and disks for the tests.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use flk_iso9660::format::{gpt::Header, mbr::Mbr};
-use flk_iso9660::{Attributes, Content, Disk as DiskBoot, EfiBoot, Guid, Options, Time, Tree};
 use flk_stick::Disk;
+use flk_tests::sample_iso;
 
-/// Bytes that do not compress and do not repeat.
-pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
-}
-
-/// An image of about 6 MB that starts a machine by UEFI, as far as its tables say; of two with other numbers, 100 kB differ.
+/// A sample ISO, `folder/NUMBER.iso`.
 pub(crate) fn image(folder: &Path, number: u64) -> PathBuf {
-    let at = |mode| Attributes::root(mode, Time(1));
-    let mut tree = Tree::new(at(0o755));
-    for (path, bytes) in [
-        ("/boot/efi.img", noise(1, 1 << 20)),
-        ("/a", noise(2, 2 << 20)),
-        ("/b", noise(100 + number, 100_000)),
-        ("/c", noise(3, (2 << 20) + 5000)),
-    ] {
-        tree.insert_file(path.as_bytes(), at(0o444), Content::bytes(bytes))
-            .unwrap();
-    }
-    let mut options = Options::new("flk-Sample");
-    options.application_id = format!("FLK BUILD={number:032x} KEY=00");
-    options.boot.efi = Some(EfiBoot {
-        image: b"/boot/efi.img".to_vec(),
-    });
-    options.boot.disk = Some(DiskBoot {
-        guid: Guid::of_digest([7; 16]),
-        code: None,
-    });
     let path = folder.join(format!("{number}.iso"));
-    flk_iso9660::write(&tree, &options, &mut File::create(&path).unwrap()).unwrap();
+    sample_iso(&path, number).unwrap();
     path
 }
 

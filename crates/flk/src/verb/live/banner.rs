@@ -127,6 +127,7 @@ mod tests {
             flk: "0.1.0".into(),
             channel: "debian".into(),
             host_toplevel: None,
+            repository: None,
         };
         let links = [
             link("eth0", true, AddressState::Held),

@@ -14,6 +14,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io::Write,
+    iter,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -64,7 +65,9 @@ fn main() -> ExitCode {
     match measure(rounds, times) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(&format!("error: {failure}"));
+            let causes = iter::successors(failure.source(), |error| (*error).source());
+            let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+            say(&format!("error: {failure}{causes}"));
             ExitCode::FAILURE
         }
     }
@@ -221,6 +224,16 @@ impl Subject {
                     nar_size: info.nar_size,
                     references: Vec::new(),
                 });
+            }
+        }
+        // What is not in the closure, but on the ISO all the same.
+        for content in &self.manifest.contents {
+            let inside = content.source.strip_prefix(STORE);
+            let base = inside.and_then(|inside| inside.split('/').find(|part| !part.is_empty()));
+            if let Some(base) = base.filter(|base| !store.join(base).exists()) {
+                let mut copy = Command::new("cp");
+                copy.arg("-a").arg(Path::new(STORE).join(base)).arg(store);
+                run(&mut copy)?.success()?;
             }
         }
         self.closure = Closure { paths };

@@ -1,6 +1,7 @@
 //! What can go wrong while an image is written or read.
 
 use std::io;
+use std::path::PathBuf;
 
 /// A failure of this crate. The source is never repeated in the message.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,15 @@ pub enum Error {
     Write {
         /// Where, in bytes from the image's beginning.
         offset: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// Something could not be extracted.
+    #[error("cannot extract {}", path.display())]
+    Extract {
+        /// What was to be made.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },

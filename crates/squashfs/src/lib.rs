@@ -30,6 +30,7 @@
 mod codec;
 mod dump;
 mod error;
+mod extract;
 mod format;
 mod layout;
 mod metadata;
@@ -42,6 +43,7 @@ mod write;
 pub use codec::Codec;
 pub use dump::dump;
 pub use error::{Error, Result};
+pub use extract::Extracted;
 pub use format::{BlockWord, CodecId, Flags, InodeRef, SUPERBLOCK_LEN, Superblock};
 pub use read::{
     Chunk, DirectoryInode, Entries, Entry, EntryKind, FileInode, FileReader, Image, Inode,

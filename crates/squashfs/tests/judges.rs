@@ -4,6 +4,8 @@
 
 mod fixture;
 
+use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -49,6 +51,68 @@ fn unsquashfs_extracts_what_was_packed() {
         }
         assert_same(&packed, &extracted);
     }
+}
+
+/// What we extract is what `unsquashfs` would: everything that was packed, by any number of threads.
+#[test]
+fn what_is_extracted_is_what_was_packed() {
+    for (options, threads) in variants().into_iter().zip((1..4).cycle()) {
+        let scratch = tempfile::tempdir().unwrap();
+        let out = scratch.path().join("out");
+        let mut packed = tree(options.block_size as usize, is_root());
+        let has_parts = options.codec == Codec::Zstd(1);
+        if has_parts {
+            // One with its end in a fragment, and one that ends in a hole.
+            let large = [text(4, 9 << 20), vec![0; 9 << 20], text(5, 4100)].concat();
+            packed.insert(ROOT, b"parts", file(large)).unwrap();
+            let hole = [text(6, 5 << 20), vec![0; 9 << 20]].concat();
+            packed.insert(ROOT, b"parts, hole", file(hole)).unwrap();
+        }
+        let image = Image::open(pack(&packed, options)).unwrap();
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let extracted = image
+            .extract(&image.root().unwrap(), &out, threads)
+            .unwrap();
+        assert_eq!(extracted.attributes_left_out, 0);
+        let mut found = tree_of(&out);
+        if !is_root() {
+            found = as_root(found);
+        }
+        assert_same(&packed, &found);
+        let is_sparse = |name: &str| {
+            let metadata = std::fs::metadata(out.join(name)).unwrap();
+            metadata.blocks() * 512 <= metadata.len() - (8 << 20)
+        };
+        assert!(!has_parts || is_sparse("parts") && is_sparse("parts, hole"));
+    }
+}
+
+#[test]
+fn a_failed_extraction_leaves_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let out = scratch.path().join("out");
+    let mut bytes = pack(&tree(4096, false), options(Codec::Zstd(1), 4096));
+    let threads = NonZeroUsize::new(2).unwrap();
+    let extract = |bytes: &[u8], out: &Path| {
+        let image = Image::open(bytes).unwrap();
+        image.extract(&image.root().unwrap(), out, threads)
+    };
+    // The first data block is none of zstd's any more.
+    let magic = 0xFD2F_B528_u32.to_le_bytes();
+    let frame = bytes.windows(4).position(|window| window == magic);
+    bytes[frame.unwrap()] ^= 1;
+    let error = extract(&bytes, &out).unwrap_err();
+    assert!(
+        matches!(error, flk_squashfs::Error::Damaged { .. }),
+        "{error}"
+    );
+    assert!(out.symlink_metadata().is_err());
+    // What was there before is left alone.
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("mine"), "mine").unwrap();
+    let error = extract(&bytes, &out).unwrap_err();
+    assert!(error.to_string().contains("out"), "{error}");
+    assert!(out.join("mine").exists());
 }
 
 /// A tree that somebody else extracted, with root as owner.

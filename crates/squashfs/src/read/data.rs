@@ -105,7 +105,7 @@ pub struct FileReader<'i, R> {
     hole: u64,
 }
 
-impl<R: ReadAt> FileReader<'_, R> {
+impl<'i, R: ReadAt> FileReader<'i, R> {
     /// The next part, at most a block; `None` at the end.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>> {
         self.consumed = 0;
@@ -150,6 +150,40 @@ impl<R: ReadAt> FileReader<'_, R> {
         }
         self.rest -= wanted;
         Ok(Some(Chunk::Data(&self.chunk)))
+    }
+
+    /// Bytes that are still to be read.
+    pub(crate) fn rest(&self) -> u64 {
+        self.rest
+    }
+
+    /// The next blocks as a reader of their own, or everything if that is not more; this one goes on after them.
+    pub(crate) fn split(&mut self, blocks: u64) -> Result<FileReader<'i, R>> {
+        let is_all = blocks >= self.blocks_left;
+        let length = blocks.saturating_mul(self.image.superblock.block_size.into());
+        let part = FileReader {
+            image: self.image,
+            blocks: Cursor::new(self.image, self.blocks.place()),
+            rest: if is_all {
+                self.rest
+            } else {
+                length.min(self.rest)
+            },
+            blocks_left: blocks.min(self.blocks_left),
+            at: self.at,
+            tail: self.tail.filter(|_| is_all),
+            packed: Vec::new(),
+            chunk: Vec::new(),
+            consumed: 0,
+            hole: 0,
+        };
+        for _ in 0..part.blocks_left {
+            // A hole has no bytes on the disk.
+            let word = self.next_word()?;
+            self.at += word.map_or(0, |word| word.length().into());
+        }
+        self.rest -= part.rest;
+        Ok(part)
     }
 
     /// Passes the next part over without unpacking it, and gives its size on the disk; `None` where only a fragment is left, or nothing.

@@ -8,12 +8,12 @@
 
 use std::{
     env, fs,
-    io::Write,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
 
+use flk_benches::{Failure, median, outcome, say};
 use flk_install::{Options, System, execute, plan};
 use flk_nix::{Closure, Nix};
 use flk_tests::{Bench, BenchError, Fixture, Need, file_on_iso, run};
@@ -27,8 +27,6 @@ const DISK: u64 = 8 << 30;
 /// Times of one tool at most, by those of another: the goals.
 const OF_NIX: f64 = 1.0 / 3.0;
 const OF_CP: f64 = 1.2;
-
-type Failure = Box<dyn std::error::Error>;
 
 /// Who copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,18 +54,11 @@ fn main() -> ExitCode {
         .skip(1)
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(ROUNDS);
-    let outcome = if env::var_os(INSIDE).is_some() {
+    outcome(if env::var_os(INSIDE).is_some() {
         measure(rounds)
     } else {
         within_own_mounts()
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say(&format!("error: {failure}"));
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 /// Runs this program again where its mounts are nobody else's and end with it.
@@ -213,11 +204,6 @@ fn sync(folder: &Path) -> Result<(), BenchError> {
         .map(drop)
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
 /// The disk, as a mount point.
 struct Ground {
     image: PathBuf,
@@ -266,9 +252,4 @@ fn shell(script: &str, arguments: &[&Path]) -> Result<(), Failure> {
         .args(arguments))?
     .success()?;
     Ok(())
-}
-
-/// A bench prints what it finds.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -71,9 +71,15 @@ pub(crate) struct Key([u8; 32]);
 impl Key {
     /// Of the store path with this NAR hash, packed in this way.
     pub(crate) fn new(nar_hash: &str, codec: flk_squashfs::Codec, block_size: u32) -> Key {
-        let mut hasher = blake3::Hasher::new_derive_key(entry::FORMAT);
-        let block_size = block_size.to_string();
-        let parts = [nar_hash, &codec.to_string(), codec.version(), &block_size];
+        let (name, block_size) = (codec.to_string(), block_size.to_string());
+        Key::of(
+            entry::FORMAT,
+            [nar_hash, &name, codec.version(), &block_size],
+        )
+    }
+
+    fn of(format: &str, parts: [&str; 4]) -> Key {
+        let mut hasher = blake3::Hasher::new_derive_key(format);
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
@@ -287,4 +293,30 @@ struct Entry {
     path: PathBuf,
     bytes: u64,
     used: SystemTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn whatever_changes_the_packed_bytes_changes_the_key() {
+        let codec = flk_squashfs::Codec::Zstd(6);
+        let parts = ["a", &codec.to_string(), codec.version(), "4096"];
+        assert_eq!(Key::new("a", codec, 4096), Key::of(entry::FORMAT, parts));
+        let mut keys = BTreeSet::from([Key::of(entry::FORMAT, parts).name()]);
+        for index in 0..parts.len() {
+            // Another store path, codec or level, version of the compressor, block size.
+            let mut other = parts;
+            other[index] = "another";
+            keys.insert(Key::of(entry::FORMAT, other).name());
+        }
+        // Another version of the cache.
+        keys.insert(Key::of("another", parts).name());
+        // Nothing of one part counts as of the next.
+        keys.insert(Key::of(entry::FORMAT, ["", "ab", "", "c"]).name());
+        keys.insert(Key::of(entry::FORMAT, ["a", "b", "", "c"]).name());
+        assert_eq!(keys.len(), 8);
+    }
 }

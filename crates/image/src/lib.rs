@@ -42,7 +42,7 @@ pub use cache::{Cache, Hits, Keep, Pruned, Statistics, Summary};
 pub use digests::{BLOCK as DIGEST_BLOCK, Digests};
 pub use error::Error;
 pub use manifest::{BiosBoot, Boot, Compression, Content, EfiBoot, Manifest};
-pub use nar::nar_hash;
+pub use nar::{NarHasher, nar_hash};
 pub use plain::pack_folder;
 pub use progress::{Phase, Progress};
 pub use registration::{parse_registration, registration};

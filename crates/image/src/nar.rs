@@ -1,6 +1,6 @@
 //! The NAR serialisation of a store path, as far as its digest needs it (E. Dolstra, The Purely Functional Software Deployment Model, 5.2.1).
 //!
-//! Nothing is kept of it: the bytes of files pass by on their way into the store image.
+//! Nothing is kept of it: the bytes of files pass by on their way to where they are wanted.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,34 +11,59 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 use crate::packed::walk;
 
-/// SHA-256 over a NAR that is being said.
-#[derive(Default)]
-pub(crate) struct NarHasher(Sha256);
+/// SHA-256 over a NAR that is being said: a file, a link, or a folder with its entries in the order of their names' bytes.
+pub struct NarHasher(Sha256);
+
+impl Default for NarHasher {
+    fn default() -> NarHasher {
+        NarHasher::new()
+    }
+}
 
 impl NarHasher {
-    /// What a NAR begins with.
-    pub(crate) fn new() -> NarHasher {
+    /// With what a NAR begins with.
+    pub fn new() -> NarHasher {
         let mut hasher = NarHasher(Sha256::new());
         hasher.text(b"nix-archive-1");
         hasher
     }
 
     /// A string: its length in 8 bytes, its bytes, zeros up to a multiple of 8.
-    pub(crate) fn text(&mut self, bytes: &[u8]) {
+    fn text(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
         self.pad(bytes.len() as u64);
     }
 
     /// Several strings.
-    pub(crate) fn texts(&mut self, texts: &[&[u8]]) {
+    fn texts(&mut self, texts: &[&[u8]]) {
         for text in texts {
             self.text(text);
         }
     }
 
-    /// The beginning of a file, up to its bytes.
-    pub(crate) fn begin_file(&mut self, executable: bool, length: u64) {
+    /// The beginning of a folder; its entries follow.
+    pub fn begin_folder(&mut self) {
+        self.texts(&[b"(", b"type", b"directory"]);
+    }
+
+    /// The beginning of an entry of a folder; what has this name follows.
+    pub fn begin_entry(&mut self, name: &[u8]) {
+        self.texts(&[b"entry", b"(", b"name", name, b"node"]);
+    }
+
+    /// The end of an entry.
+    pub fn end_entry(&mut self) {
+        self.text(b")");
+    }
+
+    /// The end of a folder.
+    pub fn end_folder(&mut self) {
+        self.text(b")");
+    }
+
+    /// The beginning of a file of so many bytes; they follow.
+    pub fn begin_file(&mut self, executable: bool, length: u64) {
         self.texts(&[b"(", b"type", b"regular"]);
         if executable {
             self.texts(&[b"executable", b""]);
@@ -48,23 +73,23 @@ impl NarHasher {
     }
 
     /// Bytes of a file.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+    pub fn bytes(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// The end of a file of this length.
-    pub(crate) fn end_file(&mut self, length: u64) {
+    pub fn end_file(&mut self, length: u64) {
         self.pad(length);
         self.text(b")");
     }
 
     /// A symbolic link.
-    pub(crate) fn link(&mut self, target: &[u8]) {
+    pub fn link(&mut self, target: &[u8]) {
         self.texts(&[b"(", b"type", b"symlink", b"target", target, b")"]);
     }
 
-    /// In hexadecimal.
-    pub(crate) fn finish(self) -> String {
+    /// The digest, in lower-case hexadecimal.
+    pub fn finish(self) -> String {
         let digest = self.0.finalize();
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -96,14 +96,13 @@ impl Walk<'_, '_> {
                 .map_err(read())?;
             // As bytes, which is NAR's order.
             names.sort();
-            self.hasher.texts(&[b"(", b"type", b"directory"]);
+            self.hasher.begin_folder();
             for name in names {
-                self.hasher
-                    .texts(&[b"entry", b"(", b"name", name.as_bytes(), b"node"]);
+                self.hasher.begin_entry(name.as_bytes());
                 self.enter(&path.join(&name), here, name.into_vec().into())?;
-                self.hasher.text(b")");
+                self.hasher.end_entry();
             }
-            self.hasher.text(b")");
+            self.hasher.end_folder();
             return Ok(());
         }
         let kind = if kind.is_file() {

@@ -1,8 +1,7 @@
-//! The NAR serialisation of a store path, hashed, and on the way copied: Nix's `archive.cc`; E. Dolstra, The Purely Functional Software Deployment
-//! Model (2006), figure 5.2.
+//! A store path copied, with the hash of its NAR made on the way.
 //!
-//! Strings are a little-endian u64 length, the bytes, and zeros up to a multiple of eight. A copy gets what Nix's own would have: root's, mode 0444 or 0555,
-//! modified one second into 1970. Where a copy that was cut off lies already, only what is not right in it is written.
+//! A copy gets what Nix's own would have: root's, mode 0444 or 0555, modified one second into 1970. Where a copy that was cut off lies already, only what
+//! is not right in it is written.
 //!
 //! Not supported: anything but files, folders and links, as in a NAR.
 
@@ -12,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use flk_image::NarHasher;
 
 use crate::patch::{PatchedFile, Place, forget};
 use crate::{Error, Result};
@@ -41,7 +40,7 @@ pub(crate) struct Copied {
 /// One path's serialisation under way.
 pub(crate) struct Serialiser<'a> {
     store_path: &'a str,
-    hasher: Sha256,
+    hasher: NarHasher,
     buffer: Vec<u8>,
     written: u64,
     /// Gets the number of bytes of each chunk; `false` stops.
@@ -53,7 +52,7 @@ impl<'a> Serialiser<'a> {
     pub(crate) fn new(store_path: &'a str, advance: &'a mut dyn FnMut(u64) -> bool) -> Self {
         Self {
             store_path,
-            hasher: Sha256::new(),
+            hasher: NarHasher::new(),
             buffer: vec![0; CHUNK],
             written: 0,
             advance,
@@ -63,41 +62,33 @@ impl<'a> Serialiser<'a> {
     /// Hashes `source`, and makes `target` its copy, whatever is there.
     pub(crate) fn run(mut self, source: &Path, target: Option<&Path>) -> Result<Copied> {
         let metadata = fs::symlink_metadata(source).map_err(self.unreadable(source))?;
-        self.text(b"nix-archive-1");
         self.node(source, metadata.file_type(), target.map(Place::find))?;
         Ok(Copied {
-            hash: hexadecimal(&self.hasher.finalize()),
+            hash: self.hasher.finish(),
             written: self.written,
         })
     }
 
     fn node(&mut self, source: &Path, kind: FileType, target: Option<Place>) -> Result<()> {
-        self.text(b"(");
-        self.text(b"type");
         if kind.is_symlink() {
-            self.link(source, target)?;
+            self.link(source, target)
         } else if kind.is_dir() {
-            self.folder(source, target)?;
+            self.folder(source, target)
         } else if kind.is_file() {
-            self.file(source, target)?;
+            self.file(source, target)
         } else {
             let odd = io::Error::other("neither a file nor a folder nor a link");
-            return Err(self.unreadable(source)(odd));
+            Err(self.unreadable(source)(odd))
         }
-        self.text(b")");
-        Ok(())
     }
 
     fn link(&mut self, source: &Path, target: Option<Place>) -> Result<()> {
         let to = fs::read_link(source).map_err(self.unreadable(source))?;
-        self.text(b"symlink");
-        self.text(b"target");
-        self.text(to.as_os_str().as_bytes());
+        self.hasher.link(to.as_os_str().as_bytes());
         target.map_or(Ok(()), |target| target.link(&to))
     }
 
     fn folder(&mut self, source: &Path, target: Option<Place>) -> Result<()> {
-        self.text(b"directory");
         let mut entries = fs::read_dir(source)
             .and_then(|entries| {
                 entries
@@ -115,16 +106,14 @@ impl<'a> Serialiser<'a> {
                     .is_ok()
             })?;
         }
+        self.hasher.begin_folder();
         for (name, kind) in entries {
-            self.text(b"entry");
-            self.text(b"(");
-            self.text(b"name");
-            self.text(name.as_bytes());
-            self.text(b"node");
+            self.hasher.begin_entry(name.as_bytes());
             let target = target.as_ref().map(|target| target.child(&name));
             self.node(&source.join(&name), kind, target)?;
-            self.text(b")");
+            self.hasher.end_entry();
         }
+        self.hasher.end_folder();
         target.map_or(Ok(()), Place::close_folder)
     }
 
@@ -132,14 +121,8 @@ impl<'a> Serialiser<'a> {
         let mut from = File::open(source).map_err(self.unreadable(source))?;
         let metadata = from.metadata().map_err(self.unreadable(source))?;
         let is_executable = metadata.permissions().mode() & 0o100 != 0;
-        self.text(b"regular");
-        if is_executable {
-            self.text(b"executable");
-            self.text(b"");
-        }
-        self.text(b"contents");
         let length = metadata.len();
-        self.hasher.update(length.to_le_bytes());
+        self.hasher.begin_file(is_executable, length);
         let mode = if is_executable { 0o555 } else { 0o444 };
         let mut to = target.map(|target| target.open_file(mode)).transpose()?;
         if to.is_none() {
@@ -161,7 +144,7 @@ impl<'a> Serialiser<'a> {
             }
             rest -= read as u64;
             let chunk = &self.buffer[..read];
-            self.hasher.update(chunk);
+            self.hasher.bytes(chunk);
             if let Some(to) = &mut to {
                 self.written += to.put(chunk)?;
             }
@@ -170,32 +153,14 @@ impl<'a> Serialiser<'a> {
                 return Err(self.unreadable(source)(stopped));
             }
         }
-        self.pad(length);
+        self.hasher.end_file(length);
         to.map_or(Ok(()), PatchedFile::end)
-    }
-
-    fn text(&mut self, text: &[u8]) {
-        self.hasher.update((text.len() as u64).to_le_bytes());
-        self.hasher.update(text);
-        self.pad(text.len() as u64);
-    }
-
-    fn pad(&mut self, length: u64) {
-        let over = (length % 8) as usize;
-        if over != 0 {
-            self.hasher.update(&[0; 8][over..]);
-        }
     }
 
     fn unreadable(&self, file: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
         let (path, file) = (self.store_path.to_owned(), file.to_owned());
         move |source| Error::Unreadable { path, file, source }
     }
-}
-
-/// Lower-case digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

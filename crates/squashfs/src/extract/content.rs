@@ -15,7 +15,7 @@ use crate::read::{Chunk, FileInode, FileReader, Image, Inode, ReadAt};
 const PART: u64 = 8 << 20;
 /// Bytes, and files, that a batch has at most.
 const BATCH: u64 = 4 << 20;
-const FILES: usize = 256;
+const FILES: usize = 2048;
 
 /// What one thread does in one go.
 pub(super) enum Job<'e, R> {

@@ -45,6 +45,51 @@ let
     ]
     ++ [ (if user ? hashedPasswordFile then "hashedPasswordFile" else "passwordFile") ];
 
+  # What a dev shell is made of: nixpkgs' shells are none to be built, and say it; the built-in channel's are what their `PATH` has.
+  partsOf = shell: if shell ? inputDerivation then [ shell.inputDerivation ] else shell.shellTools or [ shell ];
+
+  # The repository's dev shell, where its hosts are given the flake; one that does not evaluate is no reason to have no ISO.
+  devShell =
+    host:
+    let
+      arguments = host._module.specialArgs or host.specialArgs or { };
+      flake = arguments.self or arguments.inputs.self or { };
+      inherit (host.pkgs.stdenv.hostPlatform) system;
+      parts = if flake ? devShells.${system}.default then partsOf flake.devShells.${system}.default else [ ];
+      tried = builtins.tryEval (builtins.deepSeq (map (part: part.outPath) parts) parts);
+    in
+    if tried.success then tried.value else [ ];
+
+  # Variants that are not the host with changes are no live systems: they would have none of what makes one.
+  isVariant = host: name: host.config.specialisation.${name}.inheritParentConfig or true;
+  variants =
+    host:
+    let
+      names = builtins.attrNames (host.config.specialisation or { });
+      others = builtins.filter (name: !isVariant host name) names;
+      inherit (host.pkgs) lib;
+    in
+    if others == [ ] then
+      [ ]
+    else
+      map (definition: { specialisation = lib.mkOverride 40 (removeAttrs definition others); }) host.options.specialisation.definitions;
+
+  # A host's own tables of packets may shut ssh and mDNS out.
+  ownTables =
+    host:
+    let
+      tables = removeAttrs (host.config.networking.nftables.tables or { }) [
+        "nixos-fw"
+        "nixos-fw-rpfilter"
+        "nixos-nat"
+      ];
+      inherit (host.pkgs) lib;
+    in
+    if tables == { } then
+      { }
+    else
+      { networking.nftables.tables = builtins.mapAttrs (_: _: { enable = lib.mkOverride 40 false; }) tables; };
+
   extend =
     host:
     let
@@ -59,7 +104,8 @@ let
       throw "flk: the host ${name} cannot be extended: its nixpkgs is older than 21.11; give its hosts by `flk.lib.mkHosts`, which makes up for that, or use a newer one"
     else
       host.extendModules {
-        modules = [
+        modules = variants host ++ [
+          (ownTables host)
           isoImage
           (flk + "/nix/live.nix")
           (flk + "/nix/image.nix")
@@ -77,6 +123,7 @@ let
               users = builtins.mapAttrs (_: passwords) config.users.users;
               repository = if repository == null then null else fetch repository;
               inputs = builtins.mapAttrs (_: fetch) inputs;
+              devShell = if config.flk.live.devShell or true then devShell host else [ ];
               live = settings;
             };
           }

@@ -78,7 +78,8 @@ in
       inherit (pkgs.stdenv.hostPlatform) system;
       channel = if isDebian then "debian" else "nixpkgs";
       volumeId = cfg.volumeID;
-      fileName = config.image.fileName or cfg.isoName;
+      # What flk makes is not compressed once more.
+      fileName = lib.removeSuffix ".zst" (config.image.fileName or cfg.isoName);
       liveToplevel = "${config.system.build.toplevel}";
       storeRoots = lib.unique (
         map (root: "${root}") (
@@ -89,6 +90,7 @@ in
             config.flk.source
           ]
           ++ lib.attrValues config.flk.inputs
+          ++ config.flk.devShell
         )
       );
       # An option since 20.09's successor.

@@ -27,6 +27,7 @@ let
       host
       // {
         pkgs = host.config.flk.pkgs;
+        inherit (arguments) specialArgs;
         extendModules =
           {
             modules ? [ ],
@@ -116,19 +117,32 @@ in
     else
       lib.mapAttrs mkHost (hostFiles hosts);
 
-  # The shell of `nix develop`: flk and Nix at hand, built from nothing but what the ISO carries.
+  # The shell of `nix develop`: flk and Nix at hand, built from nothing but what the ISO carries. Arguments as those of `mkHosts`, and
+  #   packages     what else is in it, a function of the packages
   devShell =
     {
       self,
       root ? self,
+      nixpkgs ? null,
+      system ? "x86_64-linux",
       lock ? root + "/flk.lock",
       packages ? (_pkgs: [ ]),
     }:
     let
-      pkgs = debian.packageSets lock { };
+      pkgs = if nixpkgs == null then debian.packageSets lock { } else nixpkgs.legacyPackages.${system};
     in
-    pkgs.mkShell {
-      name = "flk";
-      packages = [ pkgs.flk ] ++ packages pkgs;
-    };
+    pkgs.mkShell (
+      if nixpkgs == null then
+        {
+          name = "flk";
+          packages = [ pkgs.flk ] ++ packages pkgs;
+        }
+      else
+        {
+          name = "flk";
+          # Before 21.05, `mkShell` had no `packages`.
+          nativeBuildInputs = packages pkgs;
+          shellHook = "PATH=${flk}/bin:$PATH";
+        }
+    );
 }

@@ -55,6 +55,11 @@ in
       default = null;
       description = "The repository's source as a store path; it is at /iso/devos.";
     };
+    devShell = lib.mkOption {
+      type = lib.types.listOf lib.types.package;
+      default = [ ];
+      description = "What `nix develop` in the repository needs without a network.";
+    };
     inputs = lib.mkOption {
       type = lib.types.attrsOf lib.types.str;
       default = { };

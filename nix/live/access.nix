@@ -82,8 +82,16 @@ in
         { services.openssh.challengeResponseAuthentication = force false; }
     )
     (whereKnown [ "services" "openssh" "authorizedKeysCommand" ] "none")
-    # sops-nix of old opens secrets by the host's RSA key and refuses to be without any; the live machine has another key, and opens none.
-    (whereKnown [ "sops" "sshKeyPaths" ] [ hostKey ])
+    # sops-nix opens secrets by the host's keys, and refuses to be without any; the live machine has another key, and opens none.
+    (
+      if has [ "sops" "age" "sshKeyPaths" ] then
+        # A key file is told instead of them, and some versions want only one of both.
+        whereKnown [ "sops" "age" "sshKeyPaths" ] (
+          lib.optional (config.sops.age.keyFile or null == null) hostKey
+        )
+      else
+        whereKnown [ "sops" "sshKeyPaths" ] [ hostKey ]
+    )
 
     # Users: `nixos`, and those of the host, without any password.
     {

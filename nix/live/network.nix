@@ -8,6 +8,10 @@
 let
   inherit (import ./override.nix { inherit lib options; }) force has whereKnown;
 
+  # What resolved has for no: a word of resolved.conf(5), or of the option that nixpkgs declared for it for a while.
+  llmnr = options.services.resolved.settings.type.getSubOptions [ ];
+  no = if llmnr.Resolve.LLMNR.type.check or (_: true) "no" then "no" else "false";
+
   # Links that a host makes, and what NixOS refuses beside networkd.
   none = {
     bonds = { };
@@ -69,7 +73,7 @@ in
           {
             services.resolved.settings.Resolve = {
               MulticastDNS = force "yes";
-              LLMNR = force "no";
+              LLMNR = force no;
             };
           }
         else

@@ -11,6 +11,11 @@
       default = false;
       description = "Whether an ISO that nobody can log in to over ssh is made all the same.";
     };
+    devShell = lib.mkOption {
+      type = lib.types.bool;
+      default = true;
+      description = "Whether the ISO carries what `nix develop` in the repository needs: the packages of the flake's `devShells.SYSTEM.default`.";
+    };
     disable = lib.mkOption {
       type = lib.types.listOf (lib.types.either lib.types.str lib.types.path);
       default = [ ];

@@ -20,14 +20,10 @@
       # `nix run .# -- iso NixOS`
       inherit (flk) apps;
 
-      # `nix develop`
-      devShells.x86_64-linux.default =
-        let
-          pkgs = nixpkgs.legacyPackages.x86_64-linux;
-        in
-        pkgs.mkShell {
-          packages = [ pkgs.git ];
-          shellHook = "PATH=${flk}/bin:$PATH";
-        };
+      # `nix develop`: flk and git, also on the live machine.
+      devShells.x86_64-linux.default = flk.lib.devShell {
+        inherit self nixpkgs;
+        packages = pkgs: [ pkgs.git ];
+      };
     };
 }

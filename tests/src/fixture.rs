@@ -24,7 +24,7 @@ const HOST_FILE: &str = r#"{ ... }:
 
 /// Further hosts of the same repository, by their names; only the first host's image is made at once.
 const OTHER_HOSTS: [(&str, &str); 2] = [
-    // Boots by BIOS, and gives its operator no rights without a password.
+    // Boots by BIOS, gives its operator no rights without a password, and has a variant.
     (
         "Grub",
         r#"{ lib, ... }:
@@ -38,6 +38,10 @@ const OTHER_HOSTS: [(&str, &str); 2] = [
   };
   swapDevices = [ { device = "/dev/disk/by-label/swap"; } ];
   security.sudo.wheelNeedsPassword = lib.mkOverride 90 true;
+  specialisation.quiet.configuration = {
+    boot.kernelParams = [ "quiet" ];
+    environment.etc.variant.text = "quiet";
+  };
   users.users.nixos = {
     isNormalUser = true;
     extraGroups = [ "wheel" ];
@@ -288,6 +292,14 @@ impl Fixture {
     /// When the image has no such file.
     pub fn file_on_iso(&self, path: &str) -> Result<String, BenchError> {
         file_on_iso(&self.iso, path)
+    }
+
+    /// The same for another host's image.
+    ///
+    /// # Errors
+    /// When xorriso does not find it.
+    pub fn file_on(&self, iso: &Path, path: &str) -> Result<String, BenchError> {
+        file_on_iso(iso, path)
     }
 
     /// The lines of `git ls-files` in the repository: what the image carries at `/devos`.

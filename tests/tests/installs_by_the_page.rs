@@ -91,10 +91,34 @@ fn installs_by_bios() -> Result<(), BenchError> {
     // The live machine's operator may do everything, this host's may not.
     let asked = ssh.run(&target, "sudo -n true")?;
     assert_ne!(asked.code, Some(0), "{}", asked.all());
+    // The host's variant is in its menu, and on the medium's, as a live system.
+    let menu = ssh.read(&target, "cat /boot/grub/grub.cfg")?;
     assert!(
-        ssh.read(&target, "cat /boot/grub/grub.cfg")?
-            .contains("menuentry")
+        menu.contains(", generation 1\" --id generation-1 {")
+            && menu.contains(", generation 1 (quiet)\" --id generation-1-quiet {"),
+        "{menu}"
     );
+    ssh.read(
+        &target,
+        "grep -q quiet /run/current-system/specialisation/quiet/etc/variant",
+    )?;
+    for (menu, entry) in [
+        ("/boot/grub/grub.cfg", "(quiet)\" --id live-quiet {"),
+        ("/isolinux/isolinux.cfg", "(quiet)\n"),
+    ] {
+        let text = fixture.file_on(&iso, menu)?;
+        let (_, after) = text
+            .split_once(entry)
+            .ok_or_else(|| BenchError::Understand {
+                what: menu.into(),
+                text: text.clone(),
+            })?;
+        let line = after
+            .lines()
+            .find(|line| line.contains("init=/nix/store/"))
+            .unwrap_or_default();
+        assert!(line.ends_with(" quiet"), "{menu}: {line}");
+    }
     host.power_off(OFF)
 }
 

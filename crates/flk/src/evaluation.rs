@@ -230,16 +230,28 @@ fn unknown_host(host: &str, known: &[&str]) -> Failure {
     failure.hint(format!("it has: {}", known.join(", ")))
 }
 
-fn refuse(workspace: &Workspace, host: &str, error: flk_nix::Error) -> Failure {
+/// The failure of a flake that has no hosts at all, if this is that.
+pub(crate) fn without_hosts(workspace: &Workspace, error: &flk_nix::Error) -> Option<Failure> {
+    let flk_nix::Error::Evaluation(failure) = error else {
+        return None;
+    };
+    failure
+        .message
+        .contains("does not provide attribute")
+        .then(|| {
+            Failure::new(format!(
+                "{} has no hosts: its flake.nix gives no `nixosConfigurations`",
+                workspace.repository.root.display()
+            ))
+            .hint("nixosConfigurations = flk.lib.mkHosts { inherit self; };")
+        })
+}
+
+/// Why a host does not evaluate, in terms of the user's files.
+pub(crate) fn refuse(workspace: &Workspace, host: &str, error: flk_nix::Error) -> Failure {
     let error = workspace.explain(error);
-    if let flk_nix::Error::Evaluation(failure) = &error
-        && failure.message.contains("does not provide attribute")
-    {
-        return Failure::new(format!(
-            "{} has no hosts: its flake.nix gives no `nixosConfigurations`",
-            workspace.repository.root.display()
-        ))
-        .hint("nixosConfigurations = flk.lib.mkHosts { inherit self; };");
+    if let Some(failure) = without_hosts(workspace, &error) {
+        return failure;
     }
     if let flk_nix::Error::Evaluation(failure) = &error
         && let Some(name) = undefined_variable(&failure.message)

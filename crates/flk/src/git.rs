@@ -59,6 +59,16 @@ impl Git {
         Ok(Some(git))
     }
 
+    /// The tracked files of a folder of the working tree, relative to the folder.
+    pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+        let list = run(folder, ["ls-files", "-z"])?;
+        Ok(list
+            .split(|&byte| byte == 0)
+            .filter(|name| !name.is_empty())
+            .map(|name| PathBuf::from(OsStr::from_bytes(name)))
+            .collect())
+    }
+
     /// Whether git tracks a file, given relative to the top.
     pub(crate) fn tracks(&self, file: &Path) -> bool {
         run_os(

@@ -1,6 +1,7 @@
 //! The user's repository of hosts: where it is, what git says of it, and which flake Nix is to evaluate.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -10,6 +11,7 @@ use flk_nix::{Flake, Nix};
 
 use crate::{
     error::{Context, Failure, Result},
+    flk_toml,
     git::Git,
     place::{Places, write_whole},
     ui,
@@ -40,7 +42,7 @@ impl ChannelKind {
     }
 }
 
-/// A folder with a `flake.nix`.
+/// A folder with a `flake.nix`, or with `hosts/` alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Repository {
     /// The folder, absolute.
@@ -53,17 +55,49 @@ pub(crate) struct Repository {
     pub(crate) fetched_revision: Option<Revision>,
 }
 
+/// Whether a folder is a repository without a `flake.nix`: it says so in `flk.toml`, or has a host file.
+fn is_hosts_folder(folder: &Path) -> bool {
+    folder.join(flk_toml::NAME).is_file() || has_hosts(folder)
+}
+
+/// Whether a folder has a host file, `hosts/NAME.nix`.
+pub(crate) fn has_hosts(folder: &Path) -> bool {
+    let is_host = |name: &OsStr| {
+        name.to_str()
+            .is_some_and(|name| name.ends_with(".nix") && name != "default.nix")
+    };
+    let entries = fs::read_dir(folder.join("hosts"));
+    entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| is_host(&entry.file_name()) && entry.path().is_file())
+}
+
+/// The repository that a folder is in: the nearest folder upwards with a `flake.nix` or `flk.toml`, else the nearest with hosts.
+fn around(folder: &Path) -> Option<&Path> {
+    let declares = |folder: &&Path| {
+        ["flake.nix", flk_toml::NAME]
+            .iter()
+            .any(|name| folder.join(name).is_file())
+    };
+    folder
+        .ancestors()
+        .find(declares)
+        .or_else(|| folder.ancestors().find(|folder| has_hosts(folder)))
+}
+
 impl Repository {
-    /// The given folder, or the nearest one upwards of the current folder that has a `flake.nix`.
+    /// The given folder, or the nearest one upwards of the current folder that is a repository.
     pub(crate) fn find(flake: Option<&Path>) -> Result<Self> {
         let root = match flake {
             Some(reference) => match local(reference) {
                 Some(folder) => {
                     let root = fs::canonicalize(&folder)
                         .context(|| format!("there is no folder {}", folder.display()))?;
-                    if !root.join("flake.nix").is_file() {
+                    if !Self::is_in(&root) {
                         return Err(Failure::new(format!(
-                            "{} has no flake.nix",
+                            "{} has no flake.nix, and no hosts/NAME.nix",
                             folder.display()
                         ))
                         .hint("give the folder of a repository of hosts to --flake, or make one with `flk init DIR`"));
@@ -75,13 +109,11 @@ impl Repository {
             None => {
                 let current = std::env::current_dir()
                     .context(|| "cannot tell the current folder".to_owned())?;
-                current
-                    .ancestors()
-                    .find(|folder| folder.join("flake.nix").is_file())
+                around(&current)
                     .map(Path::to_owned)
                     .ok_or_else(|| {
                         Failure::new(format!(
-                            "no flake.nix in {} nor in any folder above it",
+                            "no flake.nix and no hosts/NAME.nix in {} nor in any folder above it",
                             current.display()
                         ))
                         .hint("change to a repository of hosts, or name it with --flake DIR, or make one with `flk init DIR`")
@@ -95,6 +127,21 @@ impl Repository {
             fetched: None,
             fetched_revision: None,
         })
+    }
+
+    /// Whether a folder is a repository by itself.
+    pub(crate) fn is_in(folder: &Path) -> bool {
+        folder.join("flake.nix").is_file() || is_hosts_folder(folder)
+    }
+
+    /// Whether a repository is around the current folder.
+    pub(crate) fn is_around() -> bool {
+        std::env::current_dir().is_ok_and(|current| around(&current).is_some())
+    }
+
+    /// Whether it is a folder of hosts alone, of which flk makes a flake.
+    pub(crate) fn is_hosts_folder(&self) -> bool {
+        self.fetched.is_none() && !self.root.join("flake.nix").is_file()
     }
 
     /// A flake that is somewhere else, or in a registry.
@@ -258,7 +305,7 @@ fn is_product(name: &str) -> bool {
         || matches!(name, ".git" | ".jj" | ".hg" | ".direnv")
 }
 
-fn copy_sources(from: &Path, to: &Path, top: bool) -> Result<()> {
+pub(crate) fn copy_sources(from: &Path, to: &Path, top: bool) -> Result<()> {
     let failed = |path: &Path| format!("cannot copy {}", path.display());
     fs::create_dir(to).context(|| failed(from))?;
     for entry in fs::read_dir(from).context(|| failed(from))? {

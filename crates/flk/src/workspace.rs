@@ -8,9 +8,10 @@ use crate::{
     channel::Channel,
     error::{Context, Failure, Result},
     git::Git,
+    hosts_folder::{self, Chosen, REPOSITORY},
     lock::{Declared, Lock},
     place::{self, Places, search_path},
-    repository::{ChannelKind, PIN, Repository},
+    repository::{ChannelKind, PIN, Repository, has_hosts},
     request::request,
     ui,
 };
@@ -34,11 +35,15 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Opens the repository in a folder, or the one around the current folder.
-    pub(crate) fn open(flake: Option<&Path>) -> Result<Self> {
+    /// Opens the repository in a folder, or the one around the current folder; `channel` is where the packages of a folder of hosts come from.
+    pub(crate) fn open(flake: Option<&Path>, channel: Option<&str>) -> Result<Self> {
         let started = Instant::now();
         let mut repository = Repository::find(flake)?;
         let places = Places::find()?;
+        if repository.is_hosts_folder() {
+            return Self::of_hosts_folder(repository, channel, places, started);
+        }
+        refuse_channel(&repository, channel)?;
         let kind = repository.channel_kind();
         let nix = find_nix(kind)?;
         if kind == ChannelKind::Nixpkgs {
@@ -76,14 +81,57 @@ impl Workspace {
         })
     }
 
+    /// Opens a folder of hosts by the flake that flk makes of it.
+    fn of_hosts_folder(
+        mut repository: Repository,
+        channel: Option<&str>,
+        places: Places,
+        started: Instant,
+    ) -> Result<Self> {
+        if !has_hosts(&repository.root) {
+            return Err(
+                Failure::new(format!("{} has no hosts/NAME.nix", repository.root.display()))
+                    .hint("every file in hosts/ but default.nix is a host; `flk up` makes one of this machine"),
+            );
+        }
+        let chosen = Chosen::of(&repository.root, channel)?;
+        let kind = chosen.kind();
+        let nix = find_nix(kind)?;
+        let channel = Channel::materialise(&nix, &places)?;
+        let flake = hosts_folder::flake(&mut repository, &chosen, &nix, &places, &channel)?;
+        repository.tell_state();
+        ui::detail(format_args!(
+            "Nix {} at {}, flk at {}, the flake at {flake}, opened in {}",
+            nix.version(),
+            nix.program().display(),
+            channel.store_path.display(),
+            ui::duration(started.elapsed())
+        ));
+        Ok(Self {
+            flake: Flake::path(Path::new(&flake)),
+            digest: (!nix.request().changes_evaluation()).then_some(flake),
+            repository,
+            kind,
+            nix,
+            places,
+            channel,
+        })
+    }
+
     /// The repository's files as Nix sees them, and its inputs', in the store.
     pub(crate) fn sources(&self) -> Result<FlakeSources> {
-        self.nix.flake_sources(&self.flake).context(|| {
+        let mut sources = self.nix.flake_sources(&self.flake).context(|| {
             format!(
                 "cannot read the flake at {}",
                 self.repository.root.display()
             )
-        })
+        })?;
+        if self.repository.is_hosts_folder()
+            && let Some(source) = sources.inputs.remove(REPOSITORY)
+        {
+            sources.source = source;
+        }
+        Ok(sources)
     }
 
     /// Says where an evaluation failed in terms of the user's files.
@@ -97,6 +145,18 @@ impl Workspace {
         failure.relocate(&self.channel.store_path.to_string_lossy(), "<flk>");
         flk_nix::Error::Evaluation(failure)
     }
+}
+
+/// A flake says by its inputs where its packages come from.
+pub(crate) fn refuse_channel(repository: &Repository, channel: Option<&str>) -> Result<()> {
+    let Some(channel) = channel else {
+        return Ok(());
+    };
+    Err(Failure::new(format!(
+        "--channel {channel}: {} has a flake.nix, whose inputs say where its packages come from",
+        repository.root.display()
+    ))
+    .hint("--override-input nixpkgs REF puts another nixpkgs in the place of such an input"))
 }
 
 /// Nix, for a channel.

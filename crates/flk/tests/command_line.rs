@@ -77,7 +77,7 @@ fn outside_of_a_repository_it_says_so() {
         bench
             .flk(arguments)
             .ended(1)
-            .said("error: no flake.nix in ")
+            .said("error: no flake.nix and no hosts/NAME.nix in ")
             .said("hint: change to a repository of hosts");
     }
     bench
@@ -88,7 +88,7 @@ fn outside_of_a_repository_it_says_so() {
     bench
         .flk(&["hosts", "--flake", "empty"])
         .ended(1)
-        .said("error: empty has no flake.nix");
+        .said("error: empty has no flake.nix, and no hosts/NAME.nix");
 }
 
 #[test]

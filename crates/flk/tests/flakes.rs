@@ -6,41 +6,19 @@ mod workbench;
 
 use std::{fs, path::Path};
 
-use workbench::{Workbench, nix_is_here, skipped};
-
-const KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu you@box";
+use workbench::{Workbench, copy_folder, with_mirror};
 
 /// A bench with every flake as a git repository of its own, pinned; none where that cannot be.
 fn flakes() -> Option<Workbench> {
-    let beside = Path::new(env!("CARGO_BIN_EXE_flk"));
-    let in_ci = std::env::var_os("CI").is_some();
-    if !["flk-debian", "flk-init"]
-        .iter()
-        .all(|name| beside.with_file_name(name).exists())
-    {
-        assert!(!in_ci, "build flk-debian and flk-init before these tests");
-        skipped("flk-debian and flk-init are not built");
-        return None;
-    }
-    if !nix_is_here() {
-        return None;
-    }
-    let bench = Workbench::new().with_companions(beside.parent().unwrap());
-    bench.write("you.pub", KEY);
-    bench.flk(&["init", "pinned", "--key", "you.pub"]).ended(0);
-    if !bench.at("pinned/flk.lock").exists() {
-        assert!(!in_ci, "CI has no mirror");
-        skipped("no mirror to be reached");
-        return None;
-    }
+    let bench = with_mirror()?;
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/flakes");
     for entry in fs::read_dir(source).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();
-        if !entry.path().is_dir() {
+        // What has no flake is hosts_without_a_flake.rs's.
+        if !entry.path().is_dir() || name == "alone" {
             continue;
         }
-        copy(&entry.path(), &bench.at(&name));
+        copy_folder(&entry.path(), &bench.at(&name));
         let flake = if name == "sub" { "sub/machines" } else { &name };
         for file in ["flk.lock", "flake.lock"] {
             bench.write(
@@ -53,18 +31,6 @@ fn flakes() -> Option<Workbench> {
         bench.git(&name, &["commit", "--quiet", "-m", "all"]);
     }
     Some(bench)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// One bench for all: what flk puts into the store for it is put there once.
@@ -100,7 +66,7 @@ fn flakes_of_every_shape_evaluate() {
     let run = bench.flk(&["hosts", "--flake", "systems"]).ended(0);
     assert!(
         run.stdout
-            .contains("pc     debian  x86_64-linux  evaluates"),
+            .contains("pc      debian  x86_64-linux  evaluates"),
         "{}",
         run.stdout
     );
@@ -116,6 +82,56 @@ fn flakes_of_every_shape_evaluate() {
     errors_say_what_is_wrong(&bench);
     options_reach_nix(&bench);
     live_systems_leave_profiles_out(&bench);
+    secrets_are_no_hindrance(&bench);
+    specialisations_are_in_the_menus(&bench);
+}
+
+/// Their keys are not at hand, live or here, and nobody asks for them.
+fn secrets_are_no_hindrance(bench: &Workbench) {
+    for host in ["gnupg", "key-file"] {
+        bench
+            .flk(&["iso", host, "--flake", "secrets", "--dry-run"])
+            .ended(0);
+    }
+}
+
+/// The texts of the menus are in their derivations.
+fn specialisations_are_in_the_menus(bench: &Workbench) {
+    let run = bench
+        .flk(&["iso", "varied", "--flake", "systems", "--dry-run", "--json"])
+        .ended(0);
+    let plan: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let text = |name: &str| {
+        let mut built = plan["build"].as_array().unwrap().iter();
+        let path = built.find(|path| path.as_str().unwrap().ends_with(name));
+        fs::read_to_string(path.unwrap().as_str().unwrap()).unwrap()
+    };
+    let grub = text("-grub.cfg.drv");
+    let titles: Vec<&str> = grub
+        .split("menuentry ")
+        .skip(1)
+        .map(|entry| entry.split(" --id ").nth(1).unwrap())
+        .map(|entry| entry.split_whitespace().next().unwrap())
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            "live",
+            "live-loud",
+            "live-named",
+            "copytoram",
+            "check",
+            "nomodeset",
+            "firmware"
+        ]
+    );
+    let isolinux = text("-isolinux.cfg.drv");
+    for label in [" of 100 $ (loud)", " of 100 $ by name"] {
+        assert!(isolinux.contains(label), "{label}: {isolinux}");
+        // Quoted for GRUB, and that once more by JSON and by the derivation's own quotes.
+        let quoted = label.replace(" $ ", r#" \\\\$ "#);
+        assert!(grub.contains(&quoted), "{quoted}: {grub}");
+    }
 }
 
 fn ways_to_name_a_flake(bench: &Workbench) {

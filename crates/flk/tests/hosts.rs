@@ -319,3 +319,104 @@ fn a_system_without_a_builder_says_how_to_get_one() {
         .said("'aarch64-linux'")
         .said("hint: this machine builds nothing for aarch64-linux: give one that does with --builders");
 }
+
+/// Flakes that are no repositories of hosts, hosts that are none, and a nixpkgs that cannot make live systems.
+#[test]
+fn what_is_no_host_is_told_as_what_it_is() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    bench.write(
+        "n/flake.nix",
+        "{ outputs = { self }: { packages = { }; }; }\n",
+    );
+    bench
+        .flk(&["iso", "box", "--flake", "n"])
+        .ended(1)
+        .said("has no hosts: its flake.nix gives no `nixosConfigurations`")
+        .said("hint: nixosConfigurations = flk.lib.mkHosts");
+    bench
+        .flk(&["hosts", "--flake", "n"])
+        .ended(1)
+        .said("has no hosts: its flake.nix gives no `nixosConfigurations`");
+
+    bench.write(
+        "r/flake.nix",
+        r#"{
+          outputs = { self }:
+            let
+              toplevel = derivation { name = "toplevel"; builder = "/none"; system = "x86_64-linux"; };
+              host = { config.system.build = { inherit toplevel; }; pkgs.lib = { }; };
+              live = path: host // {
+                extendModules = { modules }: builtins.seq (map (module:
+                  if builtins.isFunction module then (module { modulesPath = path; }).imports else [ ]) modules)
+                  { config.system.build.flkImage = builtins.deepSeq (map (module:
+                    if builtins.isFunction module then (module { modulesPath = path; }).imports else [ ]) modules) toplevel; };
+              };
+            in { nixosConfigurations = {
+              text = "a text";
+              function = { lib, ... }: { };
+              empty = { config = { }; };
+              old = host;
+              trimmed = live ./.;
+              own = host // { extendModules = _: import ./own.nix; };
+            }; };
+        }"#,
+    );
+    bench.write(
+        "r/own.nix",
+        "let\n  port = \"22\";\nin\n{ config.system.build.flkImage = { drvPath = 1 + port; outPath = \"\"; }; }\n",
+    );
+    for (host, expected) in [
+        (
+            "text",
+            &["nixosConfigurations.text is no NixOS configuration, but a string"][..],
+        ),
+        (
+            "function",
+            &[
+                "nixosConfigurations.function is no NixOS configuration, but a lambda",
+                "hint: it has to be what `nixpkgs.lib.nixosSystem` or `flk.lib.mkHosts` gives",
+            ],
+        ),
+        (
+            "empty",
+            &["but a set without `config.system.build.toplevel`"],
+        ),
+        (
+            "old",
+            &[
+                "the host old cannot be extended: its nixpkgs is older than 21.11",
+                "give its hosts by `flk.lib.mkHosts`",
+            ],
+        ),
+        (
+            "trimmed",
+            &[
+                "the nixpkgs of the host trimmed has no nixos/modules/installer/cd-dvd/iso-image.nix",
+                "it is too old or was trimmed",
+            ],
+        ),
+        // As Nix says it, with the user's file, line and text.
+        (
+            "own",
+            &[
+                "error: own does not evaluate",
+                "at own.nix:4:",
+                "4| { config.system.build.flkImage",
+            ],
+        ),
+    ] {
+        let run = bench.flk(&["iso", host, "--flake", "r"]).ended(1);
+        for text in expected {
+            assert!(
+                run.stderr.contains(text),
+                "{host}: {text:?} is not in:\n{}",
+                run.stderr
+            );
+        }
+        assert!(!run.stderr.contains("/nix/store"), "{host}: {}", run.stderr);
+    }
+    assert!(!bench.at("result").exists(), "nothing was made");
+}

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{
     archive,
     error::Result,
-    evaluation::tell,
+    evaluation::{tell, without_hosts},
     ui::{self, Phase, Unit},
     workspace::Workspace,
 };
@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
     #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
+    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
     /// Show Nix's warnings and whole traces.
     #[arg(long, short)]
     verbose: bool,
@@ -58,7 +61,7 @@ struct Host {
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
     ui::set_verbose(args.verbose);
-    let workspace = Workspace::open(args.flake.as_deref())?;
+    let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
     archive::provide_indices(&workspace)?;
     let hosts = evaluate(&workspace)?;
     if args.json {
@@ -104,7 +107,9 @@ fn names(workspace: &Workspace, phase: &Phase) -> Result<Vec<String>> {
             "builtins.attrNames",
             &mut |event| quietly(phase, event),
         )
-        .map_err(|error| workspace.explain(error))?;
+        .map_err(|error| {
+            without_hosts(workspace, &error).unwrap_or_else(|| workspace.explain(error).into())
+        })?;
     Ok(serde_json::from_value(json)?)
 }
 

@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
     #[arg(long, value_name = "REF")]
     pub(crate) flake: Option<PathBuf>,
+    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
+    #[arg(long, value_name = "CHANNEL")]
+    pub(crate) channel: Option<String>,
     /// Where to put the ISO.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -76,6 +79,7 @@ impl Args {
         Self {
             host,
             flake,
+            channel: None,
             out: None,
             json: false,
             dry_run: false,
@@ -106,7 +110,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
     ui::set_verbose(args.verbose);
     let started = Instant::now();
-    let workspace = Workspace::open(args.flake.as_deref())?;
+    let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
     let settings = Settings {
         allow_no_keys: args.no_keys,
     };

@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
     #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
+    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
     /// Print what was done as JSON: host, toplevel, action, generation.
     #[arg(long)]
     json: bool,
@@ -83,7 +86,7 @@ fn switch(args: &Args) -> Result<()> {
         Some(host) => host.clone(),
         None => own_name()?,
     };
-    let workspace = Workspace::open(args.flake.as_deref())?;
+    let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
     let evaluation = Evaluation::of_system(&workspace, &host)?;
     let toplevel = closure::bring(&workspace, &host, &evaluation)?;
 

@@ -10,11 +10,12 @@ use crate::{
     archive,
     channel::Channel,
     error::{Context, Failure, Result},
+    hosts_folder::{self, Chosen},
     lock,
     place::Places,
     repository::{ChannelKind, PIN, Repository},
     ui,
-    workspace::find_nix,
+    workspace::{find_nix, refuse_channel},
 };
 
 /// Names that a list of changes shows.
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
     #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
+    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
     /// Name every package that changed.
     #[arg(long, short)]
     verbose: bool,
@@ -40,7 +44,7 @@ pub(crate) struct Args {
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
     ui::set_verbose(args.verbose);
-    let repository = Repository::find(args.flake.as_deref())?;
+    let mut repository = Repository::find(args.flake.as_deref())?;
     let places = Places::find()?;
     if !repository.is_writable() {
         return Err(Failure::new(format!(
@@ -49,6 +53,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
         ))
         .hint("update the folder that it comes from"));
     }
+    if repository.is_hosts_folder() {
+        return update_hosts_folder(&mut repository, &args, &places);
+    }
+    refuse_channel(&repository, args.channel.as_deref())?;
     let mut kind = repository.channel_kind();
     let nix = find_nix(kind)?;
     if kind == ChannelKind::Nixpkgs {
@@ -82,6 +90,24 @@ pub(crate) fn run(args: Args) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What is locked beside hosts without a flake is one thing.
+fn update_hosts_folder(repository: &mut Repository, args: &Args, places: &Places) -> Result<()> {
+    let chosen = Chosen::of(&repository.root, args.channel.as_deref())?;
+    let nix = find_nix(chosen.kind())?;
+    match (&args.input, chosen.kind()) {
+        (None, ChannelKind::Debian) => update_pin(repository, &nix, places),
+        (None, ChannelKind::Nixpkgs) => hosts_folder::update(repository, &chosen, &nix, places),
+        (Some(input), ChannelKind::Nixpkgs) if input == "nixpkgs" => {
+            hosts_folder::update(repository, &chosen, &nix, places)
+        }
+        (Some(input), _) => Err(Failure::new(format!(
+            "{} has no flake.nix, and so no input {input}",
+            repository.root.display()
+        ))
+        .hint("`flk update` renews the one lock that it has")),
+    }
 }
 
 fn update_pin(repository: &Repository, nix: &Nix, places: &Places) -> Result<()> {

@@ -172,6 +172,24 @@ impl Workbench {
         run.stdout
     }
 
+    /// The repository that the ISO of a dry run's JSON would carry at /devos: its store path. It is in the text of `image.json`'s derivation.
+    pub(crate) fn carried_repository(&self, plan: &str) -> PathBuf {
+        let plan: serde_json::Value = serde_json::from_str(plan).expect("JSON");
+        let derivation = plan["build"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|path| path.as_str())
+            .find(|path| path.ends_with("-image.json.drv"))
+            .expect("image.json is built");
+        let text = fs::read_to_string(derivation).unwrap().replace('\\', "");
+        let (before, _) = text
+            .split_once(r#"","target":"/devos""#)
+            .expect("there is a /devos");
+        let (_, source) = before.rsplit_once('"').unwrap();
+        source.into()
+    }
+
     fn command(&self, program: &Path, folder: &str) -> Command {
         let mut command = Command::new(program);
         command
@@ -229,6 +247,49 @@ pub(crate) fn nix_is_here() -> bool {
         skipped("no Nix on this machine");
     }
     here
+}
+
+/// The public key that the hosts of tests let in.
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu you@box";
+
+/// A bench with flk's real companions, and a repository `pinned` whose `flk.lock` says what a mirror has; none where that cannot be.
+pub(crate) fn with_mirror() -> Option<Workbench> {
+    let beside = Path::new(env!("CARGO_BIN_EXE_flk"));
+    let in_ci = std::env::var_os("CI").is_some();
+    if !["flk-debian", "flk-init"]
+        .iter()
+        .all(|name| beside.with_file_name(name).exists())
+    {
+        assert!(!in_ci, "build flk-debian and flk-init before these tests");
+        skipped("flk-debian and flk-init are not built");
+        return None;
+    }
+    if !nix_is_here() {
+        return None;
+    }
+    let bench = Workbench::new().with_companions(beside.parent().unwrap());
+    bench.write("you.pub", KEY);
+    bench.flk(&["init", "pinned", "--key", "you.pub"]).ended(0);
+    if !bench.at("pinned/flk.lock").exists() {
+        assert!(!in_ci, "CI has no mirror");
+        skipped("no mirror to be reached");
+        return None;
+    }
+    Some(bench)
+}
+
+/// Copies a folder and all in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// A flake whose hosts are as small as a host can be: what `flk` asks of a host, without a channel. `NixOS` builds one derivation

@@ -1,5 +1,7 @@
-//! The generations of the system profile, each with what its `boot.json` says: `/nix/var/nix/profiles/system-3-link`.
+//! The generations of the system profile, each with what its `boot.json` says: `/nix/var/nix/profiles/system-3-link`. A system's specialisations follow it
+//! (`org.nixos.specialisation.v1`, one level of them).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ const PROFILES: &str = "/nix/var/nix/profiles";
 pub struct Generation {
     /// Its number, from 1.
     pub number: u64,
+    /// The name of the specialisation of it that this is.
+    pub variant: Option<String>,
     /// Whether it is the one that the profile shows, which is booted by default.
     pub is_current: bool,
     /// Its name for people.
@@ -31,8 +35,20 @@ impl Generation {
     /// As menus call it.
     pub fn title(&self) -> String {
         // The menus of both loaders are a line each.
-        let label = self.label.replace(['\n', '"', '\\', '$', '`'], " ");
-        format!("{label}, generation {}", self.number)
+        let harmless = |text: &str| text.replace(['\n', '"', '\\', '$', '`'], " ");
+        let title = format!("{}, generation {}", harmless(&self.label), self.number);
+        match &self.variant {
+            Some(name) => format!("{title} ({})", harmless(name)),
+            None => title,
+        }
+    }
+
+    /// What tells it from the others, for file names and menus: `3`, `3-quiet`.
+    pub fn id(&self) -> String {
+        match &self.variant {
+            Some(name) => format!("{}-{name}", self.number),
+            None => self.number.to_string(),
+        }
     }
 }
 
@@ -40,6 +56,8 @@ impl Generation {
 struct Document {
     #[serde(rename = "org.nixos.bootspec.v1")]
     spec: Spec,
+    #[serde(rename = "org.nixos.specialisation.v1", default)]
+    variants: BTreeMap<String, Document>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +71,26 @@ struct Spec {
     kernel_params: Vec<String>,
 }
 
-/// All generations, the newest first.
+impl Spec {
+    fn generation(self, number: u64, variant: Option<String>, is_current: bool) -> Generation {
+        let mut arguments = format!("init={}", self.init.display());
+        for parameter in &self.kernel_params {
+            arguments.push(' ');
+            arguments.push_str(parameter);
+        }
+        Generation {
+            number,
+            variant,
+            is_current,
+            label: self.label,
+            kernel: self.kernel,
+            initrd: self.initrd,
+            arguments,
+        }
+    }
+}
+
+/// All generations, the newest first, each with its variants behind it.
 ///
 /// # Errors
 /// There is none; or a `boot.json` is not as it should be.
@@ -75,24 +112,16 @@ pub(super) fn all(root: &Path) -> Result<Vec<Generation>> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             other => other.at("read", &document)?,
         };
-        let Document { spec } =
+        let Document { spec, variants } =
             serde_json::from_slice(&text).map_err(|source| InitError::Document {
                 path: document,
                 source,
             })?;
-        let mut arguments = format!("init={}", spec.init.display());
-        for parameter in &spec.kernel_params {
-            arguments.push(' ');
-            arguments.push_str(parameter);
+        let is_current = Path::new(&name) == current;
+        generations.push(spec.generation(number, None, is_current));
+        for (name, Document { spec, .. }) in variants {
+            generations.push(spec.generation(number, Some(name), false));
         }
-        generations.push(Generation {
-            number,
-            is_current: Path::new(&name) == current,
-            label: spec.label,
-            kernel: spec.kernel,
-            initrd: spec.initrd,
-            arguments,
-        });
     }
     if generations.is_empty() {
         return Err(InitError::Missing {
@@ -101,28 +130,30 @@ pub(super) fn all(root: &Path) -> Result<Vec<Generation>> {
             hint: "nix-env --profile /nix/var/nix/profiles/system --set TOPLEVEL makes one",
         });
     }
+    // A stable sort: variants stay behind their system.
     generations.sort_by_key(|generation| std::cmp::Reverse(generation.number));
     Ok(generations)
 }
 
-/// Keeps the newest ones, and the current one whatever its number.
+/// Keeps the newest ones, and the current one whatever its number, with their variants.
 pub(super) fn limit(generations: &mut Vec<Generation>, limit: usize) {
-    let mut room = limit.max(1);
-    if !generations
-        .iter()
-        .take(room)
-        .any(|generation| generation.is_current)
+    let limit = limit.max(1);
+    let systems = || {
+        generations
+            .iter()
+            .filter(|generation| generation.variant.is_none())
+    };
+    let mut kept: Vec<u64> = systems()
+        .take(limit)
+        .map(|generation| generation.number)
+        .collect();
+    if let Some(current) = systems().find(|generation| generation.is_current)
+        && !kept.contains(&current.number)
     {
-        room -= 1;
+        kept.truncate(limit - 1);
+        kept.push(current.number);
     }
-    generations.retain(|generation| {
-        if generation.is_current && room == 0 {
-            return true;
-        }
-        let has_room = room > 0;
-        room = room.saturating_sub(1);
-        has_room || generation.is_current
-    });
+    generations.retain(|generation| kept.contains(&generation.number));
 }
 
 /// `system-3-link` → 3.
@@ -147,6 +178,7 @@ mod tests {
             .iter()
             .map(|number| Generation {
                 number: *number,
+                variant: None,
                 is_current: *number == current,
                 label: "a \"b\"".into(),
                 kernel: PathBuf::new(),
@@ -173,7 +205,26 @@ mod tests {
     }
 
     #[test]
+    fn variants_go_with_their_system() {
+        let mut list = generations(&[2, 1], 1);
+        for (place, name) in [(2, "b"), (2, "a"), (1, "a")] {
+            let variant = Generation {
+                variant: Some(name.to_owned()),
+                is_current: false,
+                ..list[place - 1].clone()
+            };
+            list.insert(place, variant);
+        }
+        limit(&mut list, 1);
+        let ids: Vec<String> = list.iter().map(Generation::id).collect();
+        assert_eq!(ids, ["1", "1-a", "1-b"]);
+    }
+
+    #[test]
     fn titles_are_one_harmless_line() {
-        assert_eq!(generations(&[7], 7)[0].title(), "a  b , generation 7");
+        let mut generation = generations(&[7], 7).remove(0);
+        assert_eq!(generation.title(), "a  b , generation 7");
+        generation.variant = Some("quiet".to_owned());
+        assert_eq!(generation.title(), "a  b , generation 7 (quiet)");
     }
 }

@@ -114,7 +114,7 @@ fn configuration(
     let default = entries
         .iter()
         .find(|(generation, ..)| generation.is_current)
-        .map_or(0, |(generation, ..)| generation.number);
+        .map_or_else(String::new, |(generation, ..)| generation.id());
     let timeout = settings
         .timeout
         .map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
@@ -127,9 +127,9 @@ fn configuration(
     text.push_str(&own.extra_config);
     for (generation, kernel, initrd) in entries {
         text.push_str(&format!(
-            "menuentry \"{title}\" --id generation-{number} {{\n  linux ($root){prefix}/kernels/{kernel} {arguments}\n  initrd ($root){prefix}/kernels/{initrd}\n}}\n",
+            "menuentry \"{title}\" --id generation-{id} {{\n  linux ($root){prefix}/kernels/{kernel} {arguments}\n  initrd ($root){prefix}/kernels/{initrd}\n}}\n",
             title = generation.title(),
-            number = generation.number,
+            id = generation.id(),
             arguments = quote(&generation.arguments),
         ));
     }
@@ -182,6 +182,7 @@ mod tests {
         .unwrap();
         let generation = |number, is_current| Generation {
             number,
+            variant: None,
             is_current,
             label: "flk".into(),
             kernel: PathBuf::new(),

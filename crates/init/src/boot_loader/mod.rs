@@ -1,10 +1,10 @@
 //! The boot loader of the built-in channel: the boot menu, with an entry for each generation of the system profile.
 //!
 //! What to install is in `<toplevel>/bootloader.json` (ARCHITECTURE.md), what the entries start is in each generation's `boot.json` (the Boot Specification,
-//! `org.nixos.bootspec.v1`). Kernels and initrds are copied under names made of their content, each file is written beside its place and renamed, entries come
+//! `org.nixos.bootspec.v1`), which names its specialisations as well. Kernels and initrds are copied under names made of their content, each file is written beside its place and renamed, entries come
 //! after the files that they name, and what no entry names any more is removed last: a machine that is cut off at any point boots.
 //!
-//! Not supported: GRUB by UEFI, Secure Boot on an installed host, specialisations, other machines than x86-64.
+//! Not supported: GRUB by UEFI, Secure Boot on an installed host, other machines than x86-64.
 
 mod document;
 mod files;

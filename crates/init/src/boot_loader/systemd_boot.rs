@@ -63,10 +63,7 @@ fn write(root: &Path, esp: &Path, settings: &BootLoader, generations: &[Generati
     for generation in generations {
         let kernel = kernels.keep(&inside(root, &generation.kernel), "kernel")?;
         let initrd = kernels.keep(&inside(root, &generation.initrd), "initrd")?;
-        entries.push((
-            entry_name(generation.number),
-            entry(generation, &kernel, &initrd),
-        ));
+        entries.push((entry_name(generation), entry(generation, &kernel, &initrd)));
     }
     // What the entries name is on disk before them.
     files::sync(esp)?;
@@ -93,15 +90,15 @@ fn write(root: &Path, esp: &Path, settings: &BootLoader, generations: &[Generati
     files::sync(esp)
 }
 
-fn entry_name(number: u64) -> String {
-    format!("nixos-generation-{number}.conf")
+fn entry_name(generation: &Generation) -> String {
+    format!("nixos-generation-{}.conf", generation.id())
 }
 
 fn entry(generation: &Generation, kernel: &str, initrd: &str) -> String {
     format!(
-        "title {title}\nsort-key nixos\nversion Generation {number}\nlinux /{FILES}/{kernel}\ninitrd /{FILES}/{initrd}\noptions {arguments}\n",
+        "title {title}\nsort-key nixos\nversion Generation {id}\nlinux /{FILES}/{kernel}\ninitrd /{FILES}/{initrd}\noptions {arguments}\n",
         title = generation.title(),
-        number = generation.number,
+        id = generation.id(),
         arguments = generation.arguments,
     )
 }
@@ -112,7 +109,7 @@ fn configuration(settings: &BootLoader, generations: &[Generation]) -> String {
         .map_or_else(|| "menu-force".to_owned(), |seconds| seconds.to_string());
     let mut text = format!("timeout {timeout}\n");
     if let Some(current) = generations.iter().find(|generation| generation.is_current) {
-        text.push_str(&format!("default {}\n", entry_name(current.number)));
+        text.push_str(&format!("default {}\n", entry_name(current)));
     }
     if let Some(own) = &settings.systemd_boot {
         if !own.editor {
@@ -145,9 +142,15 @@ mod tests {
                 format!("initrd {number}"),
             )
             .unwrap();
+            let variants = if number == 2 {
+                r#","org.nixos.specialisation.v1":{"mute":{"org.nixos.bootspec.v1":{"label":"flk 2","kernel":"/nix/store/kernel",
+                "initrd":"/nix/store/initrd-2","init":"/nix/store/mute/init","kernelParams":[]}}}"#
+            } else {
+                ""
+            };
             let boot = format!(
                 r#"{{"org.nixos.bootspec.v1":{{"label":"flk {number}","kernel":"/nix/store/kernel","initrd":"/nix/store/initrd-{number}",
-                "init":"/{top}/init","kernelParams":["quiet","loglevel=4"],"system":"x86_64-linux","toplevel":"/{top}"}}}}"#
+                "init":"/{top}/init","kernelParams":["quiet","loglevel=4"],"system":"x86_64-linux","toplevel":"/{top}"}}{variants}}}"#
             );
             fs::write(at(&format!("{top}/boot.json")), boot).unwrap();
             symlink(
@@ -192,7 +195,17 @@ mod tests {
         let folder = esp.join("loader/entries");
         assert_eq!(
             names(&folder),
-            ["nixos-generation-1.conf", "nixos-generation-2.conf"]
+            [
+                "nixos-generation-1.conf",
+                "nixos-generation-2-mute.conf",
+                "nixos-generation-2.conf"
+            ]
+        );
+        let variant = fs::read_to_string(folder.join("nixos-generation-2-mute.conf")).unwrap();
+        assert!(
+            variant.starts_with("title flk 2, generation 2 (mute)\n")
+                && variant.ends_with("\noptions init=/nix/store/mute/init\n"),
+            "{variant}"
         );
         let text = fs::read_to_string(folder.join("nixos-generation-1.conf")).unwrap();
         assert!(

@@ -3,6 +3,7 @@
   config,
   lib,
   pkgs,
+  extendModules,
   ...
 }:
 
@@ -65,18 +66,23 @@ let
 
   kernelParams = config.boot.kernelParams;
 
-  bootspec = {
+  # By where the toplevel is: within itself that is not known yet.
+  bootspec = toplevel: {
     "org.nixos.bootspec.v1" = {
       system = "x86_64-linux";
       label = "${config.system.nixos.distroName} ${config.system.nixos.label} (Linux ${kernel.version})";
       kernel = kernel.file;
       inherit kernelParams;
       initrd = "${build.initialRamdisk}";
-      init = "${placeholder "out"}/init";
-      toplevel = "${placeholder "out"}";
+      init = "${toplevel}/init";
+      inherit toplevel;
     };
-    "org.nixos.specialisation.v1" = { };
+    "org.nixos.specialisation.v1" = lib.mapAttrs (
+      _: variant: variant.system.build.bootspec "${variant.system.build.toplevel}"
+    ) variants;
   };
+
+  variants = lib.mapAttrs (_: variant: variant.configuration) config.specialisation;
 in
 {
   options.system.activationScripts = lib.mkOption {
@@ -114,13 +120,28 @@ in
   };
 
   options.specialisation = lib.mkOption {
-    type = lib.types.attrsOf lib.types.raw;
+    type = lib.types.attrsOf (
+      lib.types.submodule {
+        options = {
+          inheritParentConfig = lib.mkOption {
+            type = lib.types.bool;
+            default = true;
+            description = "Whether the variant is the system with changes; the built-in channel knows no other.";
+          };
+          configuration = lib.mkOption {
+            type = (extendModules { modules = [ { specialisation = lib.mkOverride 0 { }; } ]; }).type;
+            default = { };
+            description = "What the variant has besides what the system has.";
+          };
+        };
+      }
+    );
     default = { };
-    description = "Not on this channel yet: variants of the system.";
+    description = "Variants of the system, by name: each has an entry in the boot menu, and is below `specialisation/` in the system.";
   };
 
   config.system.build = {
-    inherit usr etc;
+    inherit usr etc bootspec;
     kernel = kernel;
 
     activationScript =
@@ -207,7 +228,7 @@ in
           }
           {
             path = "boot.json";
-            text = builtins.toJSON bootspec;
+            text = builtins.toJSON (bootspec (placeholder "out"));
           }
           {
             path = "nixos-version";
@@ -218,10 +239,6 @@ in
             text = "x86_64-linux";
           }
           {
-            path = "specialisation/.keep";
-            text = "";
-          }
-          {
             path = "bin/switch-to-configuration";
             link = pkgs.builder.init;
           }
@@ -229,7 +246,21 @@ in
             path = "extra-dependencies";
             text = lib.concatMapStrings (path: "${path}\n") config.system.extraDependencies;
           }
-        ];
+        ]
+        ++ (
+          if variants == { } then
+            [
+              {
+                path = "specialisation/.keep";
+                text = "";
+              }
+            ]
+          else
+            lib.mapAttrsToList (name: variant: {
+              path = "specialisation/${name}";
+              link = "${variant.system.build.toplevel}";
+            }) variants
+        );
         attributes = {
           inherit config;
         };
@@ -237,10 +268,16 @@ in
     );
   };
 
-  config.assertions = [
-    {
-      assertion = config.specialisation == { };
-      message = "specialisation: the built-in channel has no specialisations yet; use nixpkgs for this host";
-    }
-  ];
+  config.assertions = lib.concatLists (
+    lib.mapAttrsToList (name: variant: [
+      {
+        assertion = variant.inheritParentConfig;
+        message = "specialisation.${name}.inheritParentConfig: the built-in channel's variants are the system with changes; make another host of it, or use nixpkgs";
+      }
+      {
+        assertion = builtins.match "[a-zA-Z0-9][a-zA-Z0-9_.-]*" name != null;
+        message = "specialisation.${name}: its name is to be of letters, digits, `_', `.' and `-'";
+      }
+    ]) config.specialisation
+  );
 }

@@ -88,12 +88,7 @@ impl Trust {
 
 /// The identities file of a repository; `None`: there is no repository here.
 pub(crate) fn identities_file(flake: Option<&Path>) -> Result<Option<PathBuf>> {
-    let around = std::env::current_dir().ok().filter(|folder| {
-        folder
-            .ancestors()
-            .any(|one| one.join("flake.nix").is_file())
-    });
-    if flake.is_none() && around.is_none() {
+    if flake.is_none() && !Repository::is_around() {
         return Ok(None);
     }
     Ok(Some(Repository::find(flake)?.root.join(IDENTITIES)))

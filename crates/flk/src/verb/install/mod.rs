@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder, or else the one on the ISO.
     #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
+    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
     /// Ask nothing.
     #[arg(long, short)]
     yes: bool,

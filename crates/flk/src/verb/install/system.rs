@@ -16,7 +16,7 @@ use super::{
 use crate::{
     archive,
     error::{Context, Failure, Result},
-    evaluation::tell,
+    evaluation::{refuse, tell},
     repository::{ChannelKind, Repository},
     ui::{Phase, Unit},
     workspace::{Workspace, find_nix},
@@ -94,7 +94,7 @@ pub(super) fn repository(args: &Args) -> Result<PathBuf> {
     let carried = Path::new(CARRIED);
     match (&args.flake, Repository::find(args.flake.as_deref())) {
         (_, Ok(repository)) => Ok(repository.root),
-        (None, Err(_)) if carried.join("flake.nix").is_file() => Ok(carried.to_owned()),
+        (None, Err(_)) if Repository::is_in(carried) => Ok(carried.to_owned()),
         (_, Err(failure)) => Err(failure),
     }
 }
@@ -146,7 +146,7 @@ fn registered(toplevel: &str) -> Result<Option<System>> {
 /// for the target's own store.
 fn evaluated(repository: &Path, args: &Args) -> Result<System> {
     let host = &args.host;
-    let workspace = Workspace::open(Some(repository))?;
+    let workspace = Workspace::open(Some(repository), args.channel.as_deref())?;
     archive::provide_indices(&workspace)?;
     let phase = Phase::start("evaluate", Unit::Time);
     let apply = format!(
@@ -165,8 +165,7 @@ fn evaluated(repository: &Path, args: &Args) -> Result<System> {
             &apply,
             &mut |event| tell(&phase, event),
         )
-        .map_err(|error| workspace.explain(error))
-        .context(|| format!("{host} does not evaluate"))?;
+        .map_err(|error| refuse(&workspace, host, error))?;
     if let Some(known) = json["known"].as_array() {
         let known: Vec<&str> = known.iter().filter_map(|name| name.as_str()).collect();
         return Err(

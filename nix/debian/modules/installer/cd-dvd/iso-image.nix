@@ -10,31 +10,91 @@ let
   cfg = config.isoImage;
   raws = pkgs.debian.raws;
 
-  # The loaders' menu: title → arguments added to the kernel's.
-  entries = [
+  # The loaders' menu: what each entry is called and starts. `called` tells a variant from the others.
+  systemEntry =
     {
-      title = "${cfg.prependToMenuLabel}${config.system.nixos.distroName} ${config.system.nixos.label}${cfg.appendToMenuLabel}";
-      name = "live";
-      arguments = "";
-    }
+      name,
+      system,
+      called ? system.isoImage.configurationName,
+    }:
     {
-      title = "Copy to RAM, then the medium may be taken out";
-      name = "copytoram";
-      arguments = " copytoram";
-    }
-    {
-      title = "Check this medium, then start it";
-      name = "check";
-      arguments = " rd.live.check";
-    }
-    {
-      title = "Safe graphics (nomodeset)";
-      name = "nomodeset";
-      arguments = " nomodeset";
-    }
-  ];
+      inherit name;
+      title = lib.concatStrings [
+        system.isoImage.prependToMenuLabel
+        "${system.system.nixos.distroName} ${system.system.nixos.label}"
+        system.isoImage.appendToMenuLabel
+        (lib.optionalString (called != null) " ${called}")
+      ];
+      files = bootFiles system;
+      arguments = "init=${system.system.build.toplevel}/init ${toString system.boot.kernelParams}";
+    };
+  live = systemEntry {
+    name = "live";
+    system = config;
+  };
+  withArgument =
+    name: title: argument:
+    live
+    // {
+      inherit name title;
+      arguments = "${live.arguments} ${argument}";
+    };
+  variantEntry =
+    name: variant:
+    systemEntry {
+      name = "live-${name}";
+      system = variant;
+      called =
+        if variant.isoImage.configurationName == cfg.configurationName then
+          "(${name})"
+        else
+          variant.isoImage.configurationName;
+    };
+  variants = lib.filterAttrs (_: variant: variant.isoImage.showConfiguration) (
+    lib.mapAttrs (_: variant: variant.configuration) config.specialisation
+  );
+  entries =
+    lib.optional cfg.showConfiguration live
+    ++ lib.mapAttrsToList variantEntry variants
+    ++ [
+      (withArgument "copytoram" "Copy to RAM, then the medium may be taken out" "copytoram")
+      (withArgument "check" "Check this medium, then start it" "rd.live.check")
+      (withArgument "nomodeset" "Safe graphics (nomodeset)" "nomodeset")
+    ];
 
-  arguments = "init=${config.system.build.toplevel}/init ${toString config.boot.kernelParams}";
+  # A title is a line; GRUB's double quotes leave some characters their meaning.
+  line = lib.replaceStrings [ "\n" ] [ " " ];
+  quoted = title: "\"${lib.escape [ "\\" "\"" "$" ] (line title)}\"";
+
+  # Where a system's kernel and initrd are on the medium; a variant whose are the same has no others.
+  sources = system: {
+    kernel = system.boot.kernelPackages.kernel.file;
+    initrd = "${system.system.build.initialRamdisk}";
+  };
+  bootFiles =
+    system:
+    let
+      own = sources system;
+      base = sources config;
+      place =
+        kind: name:
+        if own.${kind} == base.${kind} then
+          "/boot/${name}"
+        else
+          # By its store path, so that variants share what they have in common.
+          "/boot/${builtins.unsafeDiscardStringContext (builtins.substring 11 32 "${own.${kind}}")}-${name}";
+    in
+    {
+      kernel = {
+        source = own.kernel;
+        target = place "kernel" "bzImage";
+      };
+      initrd = {
+        source = own.initrd;
+        target = place "initrd" "initrd";
+      };
+    };
+
   timeout = if config.boot.loader.timeout == null then 0 else config.boot.loader.timeout;
 
   grubConfig = pkgs.writeText "grub.cfg" (
@@ -48,9 +108,9 @@ let
       fi
     ''
     + lib.concatMapStrings (entry: ''
-      menuentry "${entry.title}" --id ${entry.name} {
-        linux /boot/bzImage ${arguments}${entry.arguments}
-        initrd /boot/initrd
+      menuentry ${quoted entry.title} --id ${entry.name} {
+        linux ${entry.files.kernel.target} ${entry.arguments}
+        initrd ${entry.files.initrd.target}
       }
     '') entries
     + ''
@@ -66,15 +126,15 @@ let
       UI menu.c32
       MENU TITLE flk
       TIMEOUT ${toString (timeout * 10)}
-      DEFAULT live
+      DEFAULT ${(lib.head entries).name}
     ''
     + lib.concatMapStrings (entry: ''
 
       LABEL ${entry.name}
-        MENU LABEL ${entry.title}
-        LINUX /boot/bzImage
-        INITRD /boot/initrd
-        APPEND ${arguments}${entry.arguments}
+        MENU LABEL ${line entry.title}
+        LINUX ${entry.files.kernel.target}
+        INITRD ${entry.files.initrd.target}
+        APPEND ${entry.arguments}
     '') entries
   );
 
@@ -187,6 +247,16 @@ in
         default = "";
         description = "What precedes the system's name in the menu.";
       };
+      configurationName = lib.mkOption {
+        type = lib.types.nullOr lib.types.str;
+        default = null;
+        description = "What this configuration is called in the menu; a specialisation without one has its own name.";
+      };
+      showConfiguration = lib.mkOption {
+        type = lib.types.bool;
+        default = true;
+        description = "Whether this configuration, or only its specialisations, is in the menu.";
+      };
       forceTextMode = lib.mkOption {
         type = lib.types.bool;
         default = true;
@@ -269,15 +339,9 @@ in
     ++ config.system.build.microcode
     ++ map (index: index.path) pkgs.archive.indices;
 
-    isoImage.contents = [
-      {
-        source = config.boot.kernelPackages.kernel.file;
-        target = "/boot/bzImage";
-      }
-      {
-        source = "${config.system.build.initialRamdisk}";
-        target = "/boot/initrd";
-      }
+    isoImage.contents =
+      lib.unique (lib.concatMap (entry: lib.attrValues entry.files) entries)
+      ++ [
       {
         source = "${pkgs.writeText "version.txt" "${config.system.nixos.label}\n"}";
         target = "/version.txt";

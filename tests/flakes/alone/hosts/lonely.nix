@@ -1,0 +1,11 @@
+# Hosts alone: no flake.nix is beside hosts/.
+{ profiles, ... }:
+{
+  imports = [ profiles.base.default ];
+  boot.loader.grub.enable = false;
+  fileSystems."/".device = "/dev/disk/by-label/nixos";
+  users.users.nixos = {
+    isNormalUser = true;
+    openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu you@box" ];
+  };
+}

@@ -1,0 +1,4 @@
+[
+  ./age.nix
+  ./sops.nix
+]

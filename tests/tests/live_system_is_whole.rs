@@ -1,7 +1,9 @@
 //! The live system has no failed unit, carries the repository as git knows it, and works with flakes without a network.
 
-use flk_tests::{Bench, BenchError, Fixture, Link, Machine, MachineOptions, Need};
-use std::time::Duration;
+use flk_tests::{
+    Bench, BenchError, FIND, Fixture, Link, Machine, MachineOptions, Need, listing, run,
+};
+use std::{process::Command, time::Duration};
 
 #[test]
 fn live_system_is_whole() -> Result<(), BenchError> {
@@ -81,7 +83,7 @@ fn live_system_is_whole() -> Result<(), BenchError> {
     )?;
     assert!(hosts.contains("\"NixOS\""), "{hosts}");
 
-    // The store is registered, and every path in it is what its hash says.
+    // The store is registered.
     let paths = read("nix-store --query --requisites /run/current-system | wc -l")?;
     let paths: usize = paths.trim().parse().unwrap();
     assert!(
@@ -92,10 +94,16 @@ fn live_system_is_whole() -> Result<(), BenchError> {
         "ls /nix/store | grep -E '^[0-9a-z]{32}-' | grep -v '[.]lock$' | sed s,^,/nix/store/, | xargs nix-store --check-validity --print-invalid",
     )?;
     assert_eq!(unregistered, "", "in the store, but not registered");
-    let verified = ssh.run(
-        &target,
-        "sudo -n timeout 900 nix store verify --all --no-trust",
-    )?;
-    assert_eq!(verified.code, Some(0), "{}", verified.all());
+
+    // The medium is to this kernel what it is to flk's reader, and to xorriso. (That the store is what Nix says is seen without a machine, much faster.)
+    let as_root = |script: &str| read(&format!("sudo -n sh -s <<'END'\ncd /iso\n{script}\nEND"));
+    let found = as_root(FIND)?;
+    let mut found: Vec<&str> = found.lines().collect();
+    found.sort_unstable();
+    assert_eq!(found, listing(&fixture.iso)?);
+    let digests = "find . -type f ! -name nix-store.squashfs -exec sha256sum {} + | LC_ALL=C sort";
+    let mut judge = Command::new("sh");
+    judge.args(["-c", digests]).current_dir(fixture.medium()?);
+    assert_eq!(as_root(digests)?, run(&mut judge)?.success()?.stdout);
     machine.power_off(Duration::from_secs(120))
 }

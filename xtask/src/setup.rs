@@ -69,6 +69,8 @@ const PACKAGES: [Package; 28] = [
     package("f2fs-tools", "mkfs.f2fs", "likewise"),
     package("erofs-utils", "mkfs.erofs", "likewise"),
     package("cryptsetup-bin", "cryptsetup", "likewise"),
+    package("genisoimage", "isoinfo", "judges ISOs in tests"),
+    package("p7zip-full", "7z", "likewise"),
     package("gdisk", "sgdisk", "likewise"),
     package("fdisk", "sfdisk", "judges partition tables in tests"),
     package(

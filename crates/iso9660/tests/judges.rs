@@ -9,9 +9,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use flk_iso9660::{Content, Folder, Node, Options, Special, Tree, begin};
-use workbench::{
-    TIME, attributes, bootable, dev, have, have_by_chance, image, noise, output, sample,
-};
+use workbench::{TIME, attributes, bootable, dev, have, image, noise, output, sample};
 
 /// Compares a folder on disk with one of a tree.
 fn compare(tree: &Tree, folder: &Folder, on_disk: &Path) {
@@ -179,7 +177,7 @@ fn sgdisk_and_gptman_find_no_fault_with_the_table() {
 
 #[test]
 fn seven_zip_reads_the_names_for_windows() {
-    if !have_by_chance(&["7z"]) {
+    if !have(&["7z"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -286,7 +284,7 @@ fn a_file_of_many_gigabytes_is_the_same_for_xorriso() {
 
 #[test]
 fn isovfy_finds_no_errors_and_isoinfo_lists_the_same() {
-    if !have_by_chance(&["isovfy", "isoinfo"]) {
+    if !have(&["isovfy", "isoinfo"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -16,11 +16,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use flk_benches::{Failure, median, outcome, ratio, say, words};
-use flk_image::Compression;
+use flk_image::{Compression, nar_hash};
 use flk_tests::{Bench, Fixture, Need, binary};
 use ground::Ground;
 use subject::Subject;
@@ -145,6 +146,17 @@ fn measure(rounds: usize, times: usize, compression: Option<&str>) -> Result<(),
             ratio(taken[index], of(Way::Copy))
         ));
     }
+    let begun = Instant::now();
+    for info in &subject.closure.paths {
+        nar_hash(&subject.place(&info.path))?;
+    }
+    let hashed = begun.elapsed();
+    let processors = of(Way::Cold) * thread::available_parallelism()?.get().try_into()?;
+    say(&format!(
+        "NAR hashes, by themselves: {:.2} s of one processor, {:.1} % of what a cold image takes of all",
+        hashed.as_secs_f64(),
+        100.0 * ratio(hashed, processors)
+    ));
     if let Some(changed) = &changed {
         let known: BTreeSet<&str> = subject.closure.paths.iter().map(|i| &*i.nar_hash).collect();
         let new = changed

@@ -225,6 +225,9 @@ fn link_counts(folder: &Path, image: &Image<&[u8]>) {
     }
 }
 
+/// Names in one folder, which has more than a listing's first blocks, and makes more inodes than 16 bits or 20 count.
+const MANY: u32 = 1_050_000;
+
 /// A folder whose index the kernel must use, and a file with more than 4 GiB of which most is a hole.
 #[test]
 fn the_kernel_finds_its_way_in_what_is_large() {
@@ -252,12 +255,12 @@ fn the_kernel_finds_its_way_in_what_is_large() {
         kind: Kind::directory(),
     };
     let many = tree.insert(root, b"many", directory).unwrap();
-    for number in 0..70_000 {
+    for number in 0..MANY {
         let node = flk_squashfs::Node {
             attributes: attributes.clone(),
             kind: Kind::File(boxed(Vec::new())),
         };
-        tree.insert(many, format!("{number:06}").as_bytes(), node)
+        tree.insert(many, format!("{number:07}").as_bytes(), node)
             .unwrap();
     }
     let node = flk_squashfs::Node {
@@ -274,20 +277,27 @@ fn the_kernel_finds_its_way_in_what_is_large() {
 
     let image = Image::open(std::fs::File::open(&path).unwrap()).unwrap();
     let report = image.verify().unwrap();
-    assert_eq!(report.inodes, 70_003);
+    assert_eq!(report.inodes, u64::from(MANY) + 3);
     assert_eq!(report.bytes, (5 << 30) + 4);
-    for name in [&b"000000"[..], b"012345", b"069999"] {
+    for name in [&b"0000000"[..], b"0123456", b"1049999"] {
         assert!(image.find([b"many", name]).unwrap().is_some());
     }
-    assert!(image.find([&b"many"[..], b"0123456"]).unwrap().is_none());
-    assert!(image.superblock().bytes_used < 2 << 20);
+    assert!(image.find([&b"many"[..], b"01234567"]).unwrap().is_none());
+    assert!(image.superblock().bytes_used < 16 << 20);
+    if has("unsquashfs") {
+        let listing = run(Command::new("unsquashfs").arg("-l").arg(&path)).stdout;
+        let lines = listing.split(|byte| *byte == b'\n');
+        let names = lines.filter(|line| line.starts_with(b"squashfs-root/many/"));
+        assert_eq!(names.count(), MANY as usize);
+    }
     mounted(&path, |folder| {
-        for number in (0..70_000).step_by(997).chain([69_999]) {
-            let file = folder.join(format!("many/{number:06}"));
+        for number in (0..MANY).step_by(9973).chain([MANY - 1]) {
+            let file = folder.join(format!("many/{number:07}"));
             assert!(file.symlink_metadata().is_ok(), "{}", file.display());
         }
-        assert!(folder.join("many/0123456").symlink_metadata().is_err());
-        assert_eq!(folder.join("many").read_dir().unwrap().count(), 70_000);
+        assert!(folder.join("many/01234567").symlink_metadata().is_err());
+        let names = folder.join("many").read_dir().unwrap().count();
+        assert_eq!(names, MANY as usize);
         use std::os::unix::fs::{FileExt, MetadataExt};
         let sparse = std::fs::File::open(folder.join("sparse")).unwrap();
         assert_eq!(sparse.metadata().unwrap().len(), (5 << 30) + 4);

@@ -1,38 +1,40 @@
 //! Looking for machines on the links: multicast DNS, ICMPv6 echo, the neighbour table and `fe80::47`, joined.
 //!
-//! Each link that is up is asked at once, and again in growing pauses (RFC 6762, section 5.2): all machines by multicast DNS
-//! and by an echo to `ff02::1`; `fe80::47` and the addresses that the caller knows by a question and an echo of their own, so
-//! that the kernel looks for them and its neighbour table tells their cards. What cannot be asked, for want of rights or of a
-//! free port, is left out, and [`Discovery::limits`] says so.
+//! Each link that is up is asked at once, and again in growing pauses (RFC 6762, section 5.2): all machines by multicast DNS,
+//! over IPv6 and IPv4, and by an echo to `ff02::1`; `fe80::47` and the addresses that the caller knows by a question and an
+//! echo of their own, so that the kernel looks for them and its neighbour table tells their cards. Of two machines that hold
+//! `fe80::47` the table has one; the other is known by its own word, or by its answer to a solicitation. What cannot be asked,
+//! for want of rights or of a free port, is left out, and [`Discovery::limits`] says so.
 //!
 //! Everything that comes from a link may be forged. A sender speaks for itself alone, of each link no more than
 //! [`MDNS_MAX`] senders and [`ECHO_MAX`] answers are kept, and who has been heard in two ways stays when there is no room.
 //!
-//! While it looks, it has port 5353 together with the machine's own resolver, if that lets it. Not supported: IPv4; two
-//! machines that hold `fe80::47` on one link at once (the one that answered last is seen).
+//! While it looks, it has port 5353 together with the machine's own resolver, if that lets it. Not supported: machines that
+//! have no IPv6 address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with, sockopt};
+use rustix::net::sockopt;
 
 use crate::echo::{ALL_NODES, Echo};
+use crate::ipv4::Ipv4;
 use crate::links::look;
 use crate::machine::{Machine, Voice, Voices, fold};
 use crate::mdns::{self, Answer};
-use crate::neighbour::{Neighbour, neighbours};
+use crate::neighbour::{Neighbour, cards, neighbours};
 use crate::netlink::{Announcements, Netlink};
+use crate::solicitation::{Holders, Solicitor};
+use crate::udp::{send, udp};
 use crate::{ALIAS, Error, Link};
 
 /// Senders of multicast DNS that are kept of one link.
 pub const MDNS_MAX: usize = 256;
 /// Addresses that answered an echo that are kept of one link.
 pub const ECHO_MAX: usize = 512;
-/// Entries of the neighbour table that are looked at.
-const NEIGHBOURS_MAX: usize = 4096;
 /// Links that are looked at.
 const LINKS_MAX: usize = 64;
 /// Packets that are read before the rest of the work has its turn.
@@ -73,7 +75,11 @@ pub struct Discovery {
     mdns: UdpSocket,
     /// Hears what everybody hears; `None`: the port is somebody else's.
     group: Option<UdpSocket>,
+    ipv4: Ipv4,
     echo: Option<Echo>,
+    /// `None`: there is no right to it.
+    solicitor: Option<Solicitor>,
+    holders: Holders,
     links: Vec<Link>,
     rounds: BTreeMap<u32, Round>,
     voices: Voices,
@@ -134,7 +140,10 @@ impl Discovery {
             announcements: Announcements::open()?,
             mdns: udp(0).map_err(failed("open a UDP socket for IPv6"))?,
             group,
+            ipv4: Ipv4::default(),
             echo,
+            solicitor: Solicitor::open().ok(),
+            holders: Holders::default(),
             links: Vec::new(),
             rounds: BTreeMap::new(),
             voices: Voices::new(),
@@ -171,7 +180,9 @@ impl Discovery {
     /// The machines that are known now, sorted by link and card.
     pub fn machines(&self) -> Vec<Machine> {
         let asked: Vec<Link> = self.links().cloned().collect();
-        fold(&asked, &self.voices, &self.neighbours)
+        let mut entries = self.neighbours.clone();
+        entries.extend(self.holders.entries());
+        fold(&asked, &self.voices, &entries)
     }
 
     /// Looks on until something may have changed, at most for `timeout`; says whether it may have.
@@ -219,7 +230,9 @@ impl Discovery {
             PollFd::new(&self.mdns, PollFlags::IN),
         ];
         polled.extend(self.group.iter().map(|s| PollFd::new(s, PollFlags::IN)));
+        polled.extend(self.ipv4.sockets().map(|s| PollFd::new(s, PollFlags::IN)));
         polled.extend(self.echo.iter().map(|s| PollFd::new(s, PollFlags::IN)));
+        polled.extend(self.solicitor.iter().map(|s| PollFd::new(s, PollFlags::IN)));
         match poll(&mut polled, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(errno) => Err(Error::Socket {
@@ -237,7 +250,13 @@ impl Discovery {
             return Ok(false);
         }
         self.links = links;
-        let asked: BTreeSet<u32> = self.links().map(|link| link.index).collect();
+        let is_asked: Vec<&Link> = self
+            .links
+            .iter()
+            .filter(|link| self.is_asked(link))
+            .collect();
+        self.ipv4.follow(is_asked.iter().copied());
+        let asked: BTreeSet<u32> = is_asked.iter().map(|link| link.index).collect();
         self.rounds.retain(|index, _| asked.contains(index));
         self.voices.retain(|(index, _), _| asked.contains(index));
         self.heard.retain(|(index, _), _| asked.contains(index));
@@ -288,8 +307,13 @@ impl Discovery {
             // From the port of multicast DNS, so that those who answer to everybody only are heard, too.
             send(group, &question, mdns::GROUP, link);
         }
+        self.ipv4.ask(link, &question);
         if let Some(echo) = &self.echo {
             echo.ask(ALL_NODES, link);
+        }
+        let own = self.links.iter().find(|one| one.index == link);
+        if let (Some(solicitor), Some(own)) = (&self.solicitor, own.and_then(|one| one.mac)) {
+            solicitor.ask(link, own);
         }
         for address in std::iter::once(ALIAS).chain(self.options.addresses.iter().copied()) {
             self.seek(address, link, &question);
@@ -340,7 +364,8 @@ impl Discovery {
                     continue;
                 }
                 if let Some(answer) = mdns::answer(&buffer[..length]) {
-                    heard.push(((from.scope_id(), *from.ip()), Some(answer)));
+                    let speaker = speaker(*from.ip(), &answer);
+                    heard.push(((from.scope_id(), speaker), Some(answer)));
                 }
             }
         }
@@ -358,6 +383,24 @@ impl Discovery {
         let mut news = false;
         for (from, answer) in heard {
             news |= self.hear(from, answer);
+        }
+        // Their senders are known when the table is read.
+        news | self.read_holders() | self.ipv4.read(PACKETS_AT_ONCE)
+    }
+
+    fn read_holders(&mut self) -> bool {
+        let Some(solicitor) = &self.solicitor else {
+            return false;
+        };
+        let mut news = false;
+        for _ in 0..PACKETS_AT_ONCE {
+            match solicitor.next() {
+                Ok(Some(Some(holder))) if self.rounds.contains_key(&holder.0) => {
+                    news |= self.holders.hear(holder, Instant::now());
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
         }
         news
     }
@@ -439,21 +482,26 @@ impl Discovery {
             .retain(|_, at| now.saturating_duration_since(*at) < SILENCE_MAX);
         let heard = &self.heard;
         self.voices.retain(|from, _| heard.contains_key(from));
-        self.heard.len() != before
+        let rounds = &self.rounds;
+        let is_left = self
+            .holders
+            .forget(SILENCE_MAX, |link| rounds.contains_key(&link));
+        self.heard.len() != before || is_left
     }
 
-    /// Reads the neighbour table; says whether it has changed. A card that is known by `fe80::47` alone is asked at its own address.
+    /// Reads the neighbour table; says whether something is new by it. A card that is known by `fe80::47` alone is asked at its own address.
     fn read_table(&mut self) -> Result<bool, Error> {
         self.table_due = None;
+        let mut is_new = self.place_ipv4()?;
         let mut table = neighbours(&mut self.netlink)?;
-        table.truncate(NEIGHBOURS_MAX);
         table.retain(|entry| self.rounds.contains_key(&entry.link));
-        if table == self.neighbours {
-            return Ok(false);
+        if table != self.neighbours {
+            self.neighbours = table;
+            is_new = true;
         }
-        self.neighbours = table;
         let question = mdns::question(&[]);
-        for holder in self.neighbours.iter().filter(|one| one.address == ALIAS) {
+        let holders = self.neighbours.iter().filter(|one| one.address == ALIAS);
+        for holder in holders.copied().chain(self.holders.entries()) {
             let own = holder.mac.interface_id().map(|id| id.link_local());
             if let Ok(own) = own
                 && !self.voices.contains_key(&(holder.link, own))
@@ -461,120 +509,39 @@ impl Discovery {
                 self.seek(own, holder.link, &question);
             }
         }
-        Ok(true)
+        Ok(is_new)
+    }
+
+    /// Takes in what came over IPv4, as the EUI-64 addresses of the senders' cards.
+    fn place_ipv4(&mut self) -> Result<bool, Error> {
+        if !self.ipv4.is_waiting() {
+            return Ok(false);
+        }
+        let cards = cards(&mut self.netlink)?;
+        let mut is_new = false;
+        for (link, mac, answer) in self
+            .ipv4
+            .place(|link, from| cards.get(&(link, from)).copied())
+        {
+            let Ok(id) = mac.interface_id() else { continue };
+            if self.hear((link, id.link_local()), Some(answer)) {
+                is_new = true;
+                if let Some(echo) = &self.echo {
+                    echo.ask(id.link_local(), link);
+                }
+            }
+        }
+        Ok(is_new)
     }
 }
 
-fn send(socket: &UdpSocket, message: &[u8], to: Ipv6Addr, link: u32) {
-    // A link that has just gone, or a firewall: the other ways, and the next round, are left.
-    let _ = socket.send_to(message, SocketAddrV6::new(to, mdns::PORT, 0, link));
-}
-
-/// A UDP socket for IPv6 that does not block. Port 5353 is shared with others who share it.
-fn udp(port: u16) -> io::Result<UdpSocket> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = socket_with(
-        AddressFamily::INET6,
-        SocketType::DGRAM,
-        flags,
-        Some(ipproto::UDP),
-    )?;
-    sockopt::set_ipv6_v6only(&socket, true)?;
-    if port != 0 {
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-        // avahi wants both of those with whom it shares.
-        let _ = sockopt::set_socket_reuseport(&socket, true);
+/// Whose answer it is: of who speaks as `fe80::47`, that he gives his own address as well tells him from another.
+fn speaker(from: Ipv6Addr, answer: &Answer) -> Ipv6Addr {
+    match answer {
+        Answer::Here(claim) if from == ALIAS => claim.address.unwrap_or(ALIAS),
+        _ => from,
     }
-    sockopt::set_ipv6_multicast_hops(&socket, 255)?;
-    sockopt::set_ipv6_unicast_hops(&socket, Some(255))?;
-    sockopt::set_ipv6_multicast_loop(&socket, true)?;
-    bind(
-        &socket,
-        &SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0),
-    )?;
-    Ok(socket.into())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A search that hears nothing by itself: there is no link in it.
-    fn deaf() -> Discovery {
-        let mut discovery = Discovery::open(DiscoveryOptions::default()).unwrap();
-        discovery.links = Vec::new();
-        discovery.neighbours = Vec::new();
-        discovery.voices.clear();
-        discovery.rounds = BTreeMap::from([(
-            7,
-            Round {
-                count: 0,
-                next: Instant::now() + SILENCE_MAX,
-            },
-        )]);
-        discovery
-    }
-
-    fn from(n: u16) -> (u32, Ipv6Addr) {
-        (7, Ipv6Addr::new(0xfe80, 0, 0, 0, 1, 2, 3, n))
-    }
-
-    fn claim() -> Option<Answer> {
-        Some(Answer::Here(mdns::Claim {
-            key: Some("SHA256:x".into()),
-            ..mdns::Claim::default()
-        }))
-    }
-
-    #[test]
-    fn a_crowd_of_senders_has_its_bounds_and_known_ones_have_a_place() {
-        let mut discovery = deaf();
-        for n in 0..10_000 {
-            discovery.hear(from(n), claim());
-        }
-        assert_eq!(discovery.voices.len(), MDNS_MAX);
-        // Who answered an echo is not of the crowd.
-        assert!(discovery.hear(from(20_000), None));
-        assert!(discovery.hear(from(20_000), claim()));
-        // Nor is who is in the kernel's table.
-        let mac = crate::Mac([2, 0, 0, 0, 0, 1]);
-        discovery.neighbours.push(Neighbour {
-            link: 7,
-            address: from(30_000).1,
-            mac,
-        });
-        assert!(discovery.hear(from(30_000), claim()));
-        assert!(discovery.voices.contains_key(&from(30_000)));
-        assert!(!discovery.hear(from(30_001), claim()));
-        assert_eq!(discovery.voices.len(), MDNS_MAX + 1);
-        for n in 40_000..50_000 {
-            discovery.hear(from(n), None);
-        }
-        assert!(discovery.voices.len() <= MDNS_MAX + ECHO_MAX);
-        // Another link is none of this search's.
-        assert!(!discovery.hear((8, from(1).1), None));
-    }
-
-    #[test]
-    fn a_goodbye_ends_the_claim_and_silence_ends_all() {
-        let mut discovery = deaf();
-        assert!(discovery.hear(from(1), claim()));
-        assert!(!discovery.hear(from(1), claim()), "nothing new");
-        assert!(discovery.hear(from(1), Some(Answer::Goodbye)));
-        assert!(!discovery.hear(from(1), Some(Answer::Goodbye)));
-        assert_eq!(discovery.voices[&from(1)].claim, mdns::Claim::default());
-        assert!(!discovery.forget_the_silent(Instant::now()));
-        assert!(discovery.forget_the_silent(Instant::now() + SILENCE_MAX));
-        assert!(discovery.voices.is_empty());
-    }
-
-    #[test]
-    fn an_interface_that_is_not_there_is_named() {
-        let options = DiscoveryOptions {
-            interfaces: vec!["flk-none".into()],
-            ..DiscoveryOptions::default()
-        };
-        let error = Discovery::open(options).unwrap_err();
-        assert_eq!(error.to_string(), "there is no link flk-none");
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! machine's own, and never changes. The other, [`ALIAS`], is the same on every live machine, so that it can be known by
 //! heart; duplicate address detection gives it to one of them, and [`Keeper`] takes it over when that one has left.
 //!
-//! [`Discovery`] finds machines by multicast DNS, ICMPv6 echo and the neighbour table, and folds what it hears into one
+//! [`Discovery`] finds machines by multicast DNS, ICMPv6 echo, solicitations and the neighbour table, and folds what it hears into one
 //! [`Machine`] for each card on a link. What a machine says of itself ([`Claim`]) proves nothing.
 //!
 //! All of this is blocking, and Linux only: links and addresses are rtnetlink's.
@@ -15,13 +15,16 @@ mod discovery;
 mod echo;
 mod error;
 mod eui64;
+mod ipv4;
 mod link_local;
 mod links;
 mod machine;
 mod mdns;
 mod neighbour;
 mod netlink;
+mod solicitation;
 mod turn;
+mod udp;
 
 pub use alias::{Event, Keeper};
 pub use dial::{Connection, dial};

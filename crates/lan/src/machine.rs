@@ -4,7 +4,7 @@
 //! or else to the card that the neighbour table has for it. So what is said as `fe80::47` and what is said as the machine's own
 //! address come together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use crate::neighbour::Neighbour;
@@ -30,7 +30,7 @@ pub struct Machine {
     pub link: u32,
     /// Its card, unless it hides that.
     pub mac: Option<Mac>,
-    /// It answers at `fe80::47`.
+    /// It answers at `fe80::47`, or says so. Two machines on a link may.
     pub holds_alias: bool,
     /// From where it is known.
     pub heard: Heard,
@@ -48,61 +48,92 @@ pub(crate) struct Voice {
 /// By link and address.
 pub(crate) type Voices = BTreeMap<(u32, Ipv6Addr), Voice>;
 
-/// Folds what was heard into machines, sorted by link and card. The links' own addresses are left out.
+/// Folds what was heard into machines, sorted by link and card. The links' own addresses are left out. `fe80::47` may have
+/// several cards on a link, any other address one.
 pub(crate) fn fold(links: &[Link], voices: &Voices, neighbours: &[Neighbour]) -> Vec<Machine> {
-    let table: BTreeMap<(u32, Ipv6Addr), Mac> = neighbours
-        .iter()
-        .map(|entry| ((entry.link, entry.address), entry.mac))
-        .collect();
+    let mut table: BTreeMap<(u32, Ipv6Addr), BTreeSet<Mac>> = BTreeMap::new();
+    for entry in neighbours {
+        let cards = table.entry((entry.link, entry.address)).or_default();
+        cards.insert(entry.mac);
+    }
     let mut all = voices.clone();
     for key in table.keys() {
         all.entry(*key).or_default().heard.neighbour = true;
     }
-    let mut machines: BTreeMap<(u32, Option<Mac>, Option<Ipv6Addr>), Machine> = BTreeMap::new();
+    let mut machines = Machines::new();
     for ((index, address), voice) in all {
         let Some(link) = links.iter().find(|link| link.index == index) else {
             continue;
         };
-        let mac = mac_of(address).or_else(|| table.get(&(index, address)).copied());
-        let is_own = link.addresses.iter().any(|own| own.address == address);
-        if is_own || mac.is_some() && mac == link.mac {
+        if link.addresses.iter().any(|own| own.address == address) {
             continue;
         }
-        // Of the alias alone nobody can say which machine it is.
-        if address == ALIAS && mac.is_none() {
-            continue;
+        let cards = table.get(&(index, address));
+        match mac_of(address).or_else(|| only(cards?)) {
+            Some(mac) => take(&mut machines, link, address, Some(mac), voice),
+            None => match cards {
+                // What several have said under one address cannot be told apart, nor can they be dialled there.
+                Some(cards) => {
+                    for &mac in cards {
+                        let own = mac.interface_id().map_or(address, |id| id.link_local());
+                        let mut voice = Voice::default();
+                        voice.heard.neighbour = true;
+                        voice.claim.holds_alias = Some(address == ALIAS);
+                        take(&mut machines, link, own, Some(mac), voice);
+                    }
+                }
+                // Of the alias alone nobody can say which machine it is.
+                None if address == ALIAS => {}
+                None => take(&mut machines, link, address, None, voice),
+            },
         }
-        let zone = Some(Zone::Name(link.name.clone()));
-        let Ok(there) = LinkLocal::new(address, zone) else {
-            continue;
-        };
-        let key = (index, mac, mac.is_none().then_some(address));
-        let machine = machines.entry(key).or_insert_with(|| Machine {
-            address: there.clone(),
-            link: index,
-            mac,
-            holds_alias: false,
-            heard: Heard::default(),
-            claim: Claim::default(),
-        });
-        machine.holds_alias |= address == ALIAS;
-        if rank(address) > rank(machine.address.address()) {
-            machine.address = there;
-        }
-        machine.heard.mdns |= voice.heard.mdns;
-        machine.heard.echo |= voice.heard.echo;
-        machine.heard.neighbour |= voice.heard.neighbour;
-        // What is said under the machine's own address counts for more than what is said under the alias.
-        let mut claim = std::mem::take(&mut machine.claim);
-        if address == ALIAS {
-            let own = std::mem::replace(&mut claim, voice.claim);
-            claim.merge(own);
-        } else {
-            claim.merge(voice.claim);
-        }
-        machine.claim = claim;
     }
     machines.into_values().collect()
+}
+
+/// By link and card, or by address if the card is hidden.
+type Machines = BTreeMap<(u32, Option<Mac>, Option<Ipv6Addr>), Machine>;
+
+/// Takes in what was heard of a card at an address; nothing if that is the link's own.
+fn take(machines: &mut Machines, link: &Link, address: Ipv6Addr, mac: Option<Mac>, voice: Voice) {
+    if mac.is_some() && mac == link.mac {
+        return;
+    }
+    let zone = Some(Zone::Name(link.name.clone()));
+    let Ok(there) = LinkLocal::new(address, zone) else {
+        return;
+    };
+    let key = (link.index, mac, mac.is_none().then_some(address));
+    let machine = machines.entry(key).or_insert_with(|| Machine {
+        address: there.clone(),
+        link: link.index,
+        mac,
+        holds_alias: false,
+        heard: Heard::default(),
+        claim: Claim::default(),
+    });
+    machine.holds_alias |= address == ALIAS || voice.claim.holds_alias == Some(true);
+    if rank(address) > rank(machine.address.address()) {
+        machine.address = there;
+    }
+    machine.heard.mdns |= voice.heard.mdns;
+    machine.heard.echo |= voice.heard.echo;
+    machine.heard.neighbour |= voice.heard.neighbour;
+    // What is said under the machine's own address counts for more than what is said under the alias.
+    let mut claim = std::mem::take(&mut machine.claim);
+    if address == ALIAS {
+        let own = std::mem::replace(&mut claim, voice.claim);
+        claim.merge(own);
+    } else {
+        claim.merge(voice.claim);
+    }
+    machine.claim = claim;
+}
+
+/// The card, if there is one alone.
+fn only(cards: &BTreeSet<Mac>) -> Option<Mac> {
+    let mut cards = cards.iter();
+    cards.next().copied().filter(|_| cards.next().is_none())
 }
 
 fn mac_of(address: Ipv6Addr) -> Option<Mac> {
@@ -182,6 +213,41 @@ mod tests {
         let machines = fold(&links, &both, &[]);
         assert_eq!(machines.len(), 2);
         assert!(machines.iter().all(|machine| !machine.holds_alias));
+    }
+
+    #[test]
+    fn the_alias_can_have_two_holders() {
+        const OTHER: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x57]);
+        let links = [link(2, "eno1"), link(3, "eno2")];
+        let own = |mac: Mac| mac.interface_id().unwrap().link_local();
+        let mut said = voice("mdns", "Other");
+        said.claim.holds_alias = Some(true);
+        // One is in the table; the other says so.
+        let voices = Voices::from([
+            ((2, own(CARD)), voice("mdns", "NixOS")),
+            ((2, own(OTHER)), said),
+        ]);
+        let of = |mac| Neighbour {
+            link: 2,
+            address: ALIAS,
+            mac,
+        };
+        let machines = fold(&links, &voices, &[of(CARD)]);
+        let held: Vec<bool> = machines.iter().map(|one| one.holds_alias).collect();
+        assert_eq!(held, [true, true]);
+        // Both have advertised it. What is said under the alias is neither's.
+        let voices = Voices::from([
+            ((2, ALIAS), voice("mdns", "Who")),
+            ((2, own(CARD)), voice("mdns", "NixOS")),
+            ((2, own(OTHER)), voice("mdns", "Other")),
+        ]);
+        let machines = fold(&links, &voices, &[of(CARD), of(OTHER), of(CARD)]);
+        let seen: Vec<_> = machines
+            .iter()
+            .map(|one| (one.holds_alias, one.claim.host.as_deref()))
+            .collect();
+        assert_eq!(seen, [(true, Some("NixOS")), (true, Some("Other"))]);
+        assert!(machines.iter().all(|one| one.address.address() != ALIAS));
     }
 
     #[test]

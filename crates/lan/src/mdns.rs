@@ -1,17 +1,21 @@
 //! Messages of multicast DNS (RFC 6762) and DNS-SD (RFC 6763): the questions that flk asks, and what it takes from answers.
 //!
 //! An answer speaks for its sender alone: nobody answers for another machine on the link. So of all records only those of one
-//! service `_flk._tcp` are taken, and names, each with bounds; addresses in records are not looked at, the sender's is known.
+//! service `_flk._tcp` are taken, and names, each with bounds; of the addresses in records only `fe80::47` and, of who
+//! speaks as that, his own say something.
 //! Records are read by `simple-dns`, of which the number is checked before.
 //!
-//! Not supported: answers that are spread over several packets by the TC bit, services of subtypes, IPv4.
+//! Not supported: answers that are spread over several packets by the TC bit, services of subtypes.
+
+use std::net::Ipv6Addr;
 
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, ResourceRecord, TYPE};
 
+use crate::{ALIAS, InterfaceId};
+
 /// Where questions go: `ff02::fb`, port 5353 (RFC 6762, section 3).
-pub(crate) const GROUP: std::net::Ipv6Addr =
-    std::net::Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+pub(crate) const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 /// The port of multicast DNS.
 pub(crate) const PORT: u16 = 5353;
 
@@ -41,6 +45,10 @@ pub struct Claim {
     pub build: Option<String>,
     /// The fingerprint of its ssh host key.
     pub key: Option<String>,
+    /// Whether `fe80::47` is among the addresses that it gives for its name; `None`: it gives none.
+    pub holds_alias: Option<bool>,
+    /// The EUI-64 address that it gives for its name. Who speaks as `fe80::47` may be one of two, and says by it which.
+    pub address: Option<Ipv6Addr>,
 }
 
 impl Claim {
@@ -57,6 +65,8 @@ impl Claim {
                 *mine = theirs;
             }
         }
+        self.holds_alias = later.holds_alias.or(self.holds_alias);
+        self.address = later.address.or(self.address);
     }
 }
 
@@ -122,7 +132,14 @@ fn read(record: &ResourceRecord<'_>, service: &Name<'_>, claim: &mut Claim) {
                 *place = place.take().or(value.map(text));
             }
         }
-        RData::AAAA(_) | RData::A(_) => {
+        RData::AAAA(record) => {
+            claim.name = claim.name.take().or(host_name(name));
+            let address = Ipv6Addr::from(record.address);
+            claim.holds_alias = Some(address == ALIAS || claim.holds_alias == Some(true));
+            let is_own = address.is_unicast_link_local() && InterfaceId::of(address).mac().is_ok();
+            claim.address = claim.address.or(is_own.then_some(address));
+        }
+        RData::A(_) => {
             claim.name = claim.name.take().or(host_name(name));
         }
         _ => {}
@@ -233,7 +250,7 @@ mod tests {
             target: Name::new("NixOS2.local").unwrap(),
         };
         let address = AAAA {
-            address: u128::from(crate::ALIAS),
+            address: u128::from(ALIAS),
         };
         packet.additional_records = vec![
             record(INSTANCE, ttl, RData::SRV(location)),
@@ -252,6 +269,8 @@ mod tests {
             host: Some("NixOS".into()),
             build: Some("00112233445566778899aabbccddeeff".into()),
             key: Some("SHA256:abc".into()),
+            holds_alias: Some(true),
+            address: None,
         };
         assert_eq!(answer(&bytes), Some(Answer::Here(claim)));
         let goodbye = announcement(0).build_bytes_vec_compressed().unwrap();
@@ -274,6 +293,44 @@ mod tests {
     }
 
     #[test]
+    fn a_later_answer_says_who_holds_the_alias_now() {
+        let own = u128::from("fe80::5054:ff:fe12:3456".parse::<Ipv6Addr>().unwrap());
+        let said = |addresses: &[u128]| {
+            let mut packet = Packet::new_reply(0);
+            packet.answers = addresses
+                .iter()
+                .map(|&address| record("NixOS.local", 120, RData::AAAA(AAAA { address })))
+                .collect();
+            match answer(&packet.build_bytes_vec_compressed().unwrap()) {
+                Some(Answer::Here(claim)) => claim,
+                other => panic!("{other:?}"),
+            }
+        };
+        let alias = u128::from(ALIAS);
+        let mut claim = said(&[alias, own]);
+        assert_eq!(claim.holds_alias, Some(true));
+        assert_eq!(claim.address, Some(Ipv6Addr::from(own)));
+        claim.merge(Claim::default());
+        assert_eq!(claim.holds_alias, Some(true));
+        claim.merge(said(&[own]));
+        assert_eq!(claim.holds_alias, Some(false));
+    }
+
+    #[test]
+    fn a_crowd_of_records_is_not_read() {
+        let with = |count: usize| {
+            let mut packet = Packet::new_reply(0);
+            let address = u128::from(ALIAS);
+            packet.answers = (0..count)
+                .map(|_| record("NixOS.local", 120, RData::AAAA(AAAA { address })))
+                .collect();
+            answer(&packet.build_bytes_vec_compressed().unwrap())
+        };
+        assert!(with(RECORDS_MAX).is_some());
+        assert_eq!(with(RECORDS_MAX + 1), None);
+    }
+
+    #[test]
     fn texts_cannot_write_over_the_terminal() {
         assert_eq!(text(b"a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
         assert_eq!(text("x\u{202e}y".as_bytes()), "x\u{fffd}y");
@@ -282,22 +339,16 @@ mod tests {
 
     #[test]
     fn damaged_answers_never_panic() {
-        // A small generator (xorshift), so that a failure can be had again.
+        // Seeded, so that a failure can be had again.
+        let mut random = fastrand::Rng::with_seed(47);
         let whole = announcement(120).build_bytes_vec_compressed().unwrap();
-        let mut state = 0x2545_f491_4f6c_dd1d_u64;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state as usize
-        };
         for _ in 0..200_000 {
             let mut bytes = whole.clone();
-            for _ in 0..1 + next() % 6 {
-                let at = next() % bytes.len();
-                bytes[at] = next() as u8;
+            for _ in 0..random.usize(1..=6) {
+                let at = random.usize(..bytes.len());
+                bytes[at] = random.u8(..);
             }
-            bytes.truncate(next() % (bytes.len() + 1));
+            bytes.truncate(random.usize(..=bytes.len()));
             let _ = answer(&bytes);
         }
     }

@@ -14,8 +14,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Error;
 
-/// Multicast groups (linux/rtnetlink.h): links come, go and change; so do IPv6 addresses.
+/// Multicast groups (linux/rtnetlink.h): links come, go and change; so do addresses.
 const RTNLGRP_LINK: u32 = 1;
+const RTNLGRP_IPV4_IFADDR: u32 = 5;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 
 /// Set in a dump during which something changed (linux/netlink.h).
@@ -132,6 +133,7 @@ impl Announcements {
         let socket = open("listen for changes")?;
         let listen = || {
             socket.add_membership(RTNLGRP_LINK)?;
+            socket.add_membership(RTNLGRP_IPV4_IFADDR)?;
             socket.add_membership(RTNLGRP_IPV6_IFADDR)?;
             socket.set_non_blocking(true)
         };

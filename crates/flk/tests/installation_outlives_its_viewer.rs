@@ -178,6 +178,44 @@ fn ended(mut viewer: Child) -> (Option<i32>, String) {
 }
 
 #[test]
+fn another_machine_is_asked_about_before_the_plan() {
+    let _turn = TURN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(bench) = Bench::open("asks") else {
+        return;
+    };
+    let of_another = "version = 1\n[hosts.box]\nmacs = [\"52:54:00:00:00:01\"]\n";
+    bench.bench.write("r/identities.toml", of_another);
+    let plain = ["install", "box", "--root", &bench.root];
+    for (arguments, typed, told) in [
+        (&plain[..], "n\n", &[][..]),
+        // That the plan is confirmed says nothing about the machine.
+        (&bench.arguments()[..], "n\n", &[]),
+        (&plain[..], "y\nn\n", &["Install box onto "]),
+    ] {
+        let run = bench.bench.flk_on_terminal("r", arguments, typed).ended(1);
+        let always = [
+            "says that box is the machine with 52:54:00:00:00:01, and this one has ",
+            "Install box here all the same? [y/N]",
+            "nothing was done: the plan was not confirmed",
+        ];
+        for text in always.iter().chain(told) {
+            assert!(run.stdout.contains(text), "{text}:\n{}", run.stdout);
+        }
+        let asks = run.stdout.matches("[y/N]").count();
+        assert_eq!(asks, typed.lines().count(), "{}", run.stdout);
+    }
+    assert!(!bench.is_installed());
+    bench
+        .bench
+        .flk_in("r", &bench.arguments())
+        .ended(1)
+        .said("nobody is here")
+        .said("--any-machine");
+}
+
+#[test]
 fn it_outlives_a_lost_connection_and_a_killed_viewer() {
     let _turn = TURN
         .lock()

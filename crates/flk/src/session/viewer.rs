@@ -5,6 +5,7 @@ use std::{
     io::{IsTerminal as _, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ChildStdin,
+    sync::mpsc::{Receiver, channel},
     time::Duration,
 };
 
@@ -101,8 +102,14 @@ impl Journal {
 pub(super) fn follow(
     session: Session,
     mut journal: Journal,
-    mut answers: Option<ChildStdin>,
+    answers: Option<ChildStdin>,
 ) -> Result<u8> {
+    // Beside this loop, so that the worker's end is seen while the user thinks.
+    let answers = answers.map(|pipe| {
+        let (ask, asked) = channel();
+        std::thread::spawn(move || answer(pipe, &asked));
+        ask
+    });
     let mut events = ui::compact(journal.read()?);
     loop {
         for event in events {
@@ -117,9 +124,8 @@ pub(super) fn follow(
                 Event::End { code } => return Ok(code),
                 Event::Question { .. } => {
                     ui::show(event);
-                    if let Some(pipe) = answers.take() {
-                        // Beside this loop, so that the worker's end is seen while the user thinks.
-                        std::thread::spawn(move || answer(pipe));
+                    if let Some(ask) = &answers {
+                        let _ = ask.send(());
                     }
                 }
                 event => ui::show(event),
@@ -143,20 +149,22 @@ pub(super) fn follow(
     }
 }
 
-/// Asks the user at the terminal, and tells the worker.
-fn answer(mut pipe: ChildStdin) {
-    let stdin = std::io::stdin();
-    let mut line = String::new();
-    let word = if !stdin.is_terminal() || stdin.read_line(&mut line).is_err() {
-        NOBODY
-    } else {
-        match line.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => YES,
-            _ => NO,
-        }
-    };
-    // A worker that is gone needs no answer.
-    let _ = writeln!(pipe, "{word}");
+/// Has the user at the terminal answer each question, and tells the worker.
+fn answer(mut pipe: ChildStdin, asked: &Receiver<()>) {
+    for () in asked {
+        let stdin = std::io::stdin();
+        let mut line = String::new();
+        let word = if !stdin.is_terminal() || stdin.read_line(&mut line).is_err() {
+            NOBODY
+        } else {
+            match line.trim().to_ascii_lowercase().as_str() {
+                "y" | "yes" => YES,
+                _ => NO,
+            }
+        };
+        // A worker that is gone needs no answer.
+        let _ = writeln!(pipe, "{word}");
+    }
 }
 
 /// The worker's lock is free, and it did not say how it ended.

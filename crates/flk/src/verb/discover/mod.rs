@@ -30,6 +30,8 @@ const STEP: Duration = Duration::from_millis(250);
 /// One row each: host, verdict, EUI-64 address with its link, network card, build, and the fingerprint of its ssh host key. `verified` means
 /// that its ssh server has just proved to have the key that `flk iso` put on an ISO of yours; `known host`, that it proved a key of
 /// identities.toml. `unverified` proves nothing, whatever it says of itself. Nothing is sent to a machine beyond ssh's key exchange.
+///
+/// A row comes when its machine has proven a key, else at the end. One that begins with `~` is a machine's again, of which more is known now.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_long_help = "Exit code 1 if nothing was found.\n\nICMPv6 echo needs root or a group in net.ipv4.ping_group_range; without it, machines are found by multicast DNS and in the neighbour table."
@@ -84,7 +86,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
             .found()
             .into_iter()
             .filter(Found::is_of_interest)
-            .filter(|found| is_over || found.is_settled && !(is_early && is_alias_open(found)))
+            .filter(|found| {
+                is_over || is_final(found, args.watch) && !(is_early && is_alias_open(found))
+            })
             .collect();
         if args.watch || !args.json {
             rows.show(&shown, &args);
@@ -98,6 +102,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
             STEP
         }))?;
     }
+}
+
+/// Whether a row tells what it will tell at the end. A machine that has proven no key is asked for it again, so unless what changes is told
+/// anyway, its row waits.
+fn is_final(found: &Found, watches: bool) -> bool {
+    found.is_settled && (watches || found.key.is_some())
 }
 
 /// Whether it is still open if this machine holds `fe80::47`.
@@ -173,7 +183,7 @@ fn tell(event: &str, found: &Found, args: &Args) {
         return;
     }
     let mark = match event {
-        _ if !args.watch => "",
+        "found" if !args.watch => "",
         "found" => "+ ",
         "gone" => "- ",
         _ => "~ ",

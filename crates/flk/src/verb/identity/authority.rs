@@ -29,15 +29,9 @@ const LINKS_MAX: usize = 8;
 /// Clocks of machines without a network may be behind.
 const BEFORE: &str = "-1d";
 
-/// An ssh certificate authority.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
+/// What is done with an ssh certificate authority.
 #[derive(Clone, Debug, clap::Subcommand)]
-enum Verb {
+pub(crate) enum Verb {
     /// Make the authority's key; ssh-keygen asks for its passphrase.
     Init {
         /// Use this key of your ssh agent instead: the file of its public half.
@@ -60,9 +54,9 @@ enum Verb {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: Args, identities: &[Identity]) -> Result<()> {
+pub(crate) fn run(verb: Verb, identities: &[Identity]) -> Result<()> {
     let authority = Authority::of(&Places::find()?);
-    match args.verb {
+    match verb {
         Verb::Init { agent } => authority.make(agent.as_deref()),
         Verb::KnownHosts => {
             let public = authority.public_key()?;

@@ -21,12 +21,21 @@ const KEYS: [&str; 2] = [
     "var/lib/flk/etc/upper/ssh/ssh_host_ed25519_key.pub",
 ];
 /// Where a target is mounted, unless `--root` says otherwise.
-const ROOT: &str = "/mnt";
+pub(crate) const ROOT: &str = "/mnt";
 /// A card has a device of its own; bridges and the like have none.
 const CARDS: &str = "for card in /sys/class/net/*/device; do cat \"${card%/device}/address\" 2>/dev/null || true; done";
 
-/// The host that a command line installs: `sudo flk install NixOS --yes`, also as one word. `None`: it is none, or restarts the machine.
-pub(crate) fn installed_host(command: &[String]) -> Option<String> {
+/// A host that was installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Installation {
+    /// The host.
+    pub(crate) host: String,
+    /// Where it is mounted on the live machine.
+    pub(crate) root: String,
+}
+
+/// What a command line installs: `sudo flk install NixOS --yes`, also as one word. `None`: nothing, or it restarts the machine.
+pub(crate) fn installation(command: &[String]) -> Option<Installation> {
     let line = command.join(" ");
     let mut words = line.split_whitespace().skip_while(|word| {
         let program = word.rsplit('/').next();
@@ -40,21 +49,42 @@ pub(crate) fn installed_host(command: &[String]) -> Option<String> {
     if rest.first() != Some(&"install") || rest.iter().any(is_none) {
         return None;
     }
+    let (mut host, mut root) = (None, ROOT);
     let mut arguments = rest[1..].iter();
     while let Some(argument) = arguments.next() {
-        match *argument {
-            "--root" | "--flake" => {
-                arguments.next();
-            }
-            flag if flag.starts_with('-') => {}
-            host => return Some(host.to_owned()),
+        match argument.split_once('=') {
+            Some(("--root", folder)) => root = folder,
+            _ if *argument == "--root" => root = *arguments.next()?,
+            _ if *argument == "--flake" => drop(arguments.next()),
+            _ if argument.starts_with('-') || host.is_some() => {}
+            _ => host = Some(*argument),
         }
     }
-    None
+    Some(Installation {
+        host: unquoted(host?),
+        root: unquoted(root),
+    })
 }
 
-/// Reads what the target has, and records it for `host`.
-pub(crate) fn learn(destination: &Destination, host: &str, flake: Option<&Path>) -> Result<()> {
+/// As the shell there has taken it, as far as one word without blanks can be quoted.
+fn unquoted(word: &str) -> String {
+    word.trim_end_matches(';')
+        .trim_matches(['\'', '"'])
+        .to_owned()
+}
+
+/// As one word for the shell there.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Reads what was installed, and records it.
+pub(crate) fn learn(
+    destination: &Destination,
+    installed: &Installation,
+    flake: Option<&Path>,
+) -> Result<()> {
+    let Installation { host, root } = installed;
     let Some(build) = destination.build() else {
         return Err(Failure::new(format!(
             "{} is no live machine",
@@ -67,7 +97,10 @@ pub(crate) fn learn(destination: &Destination, host: &str, flake: Option<&Path>)
     })?;
     let mut identities = Identities::open(&path)?;
     let mut command = ssh(destination)?;
-    let keys: Vec<String> = KEYS.iter().map(|key| format!("{ROOT}/{key}")).collect();
+    let keys: Vec<String> = KEYS
+        .iter()
+        .map(|key| quoted(&format!("{}/{key}", root.trim_end_matches('/'))))
+        .collect();
     command
         .args(["-o", "BatchMode=yes", "--", &destination.name])
         // The target's folders may be closed to the user.
@@ -80,11 +113,11 @@ pub(crate) fn learn(destination: &Destination, host: &str, flake: Option<&Path>)
     let Some(key) = text.lines().find(|line| line.starts_with("ssh-ed25519 ")) else {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(Failure::new(format!(
-            "no ssh host key of an installed host is at {ROOT} of {}: {}",
+            "no ssh host key of an installed host is at {root} of {}: {}",
             destination.name,
             said.trim()
         ))
-        .hint("the target has to be mounted there still"));
+        .hint("the target has to be mounted there still; if it is elsewhere: `flk identity learn HOST --root DIR`"));
     };
     let mut macs: Vec<Mac> = text
         .lines()
@@ -101,7 +134,7 @@ pub(crate) fn learn(destination: &Destination, host: &str, flake: Option<&Path>)
         macs.insert(0, own);
     }
     let identity = Identity {
-        host: host.to_owned(),
+        host: host.clone(),
         macs,
         public_key: Some(key.trim().to_owned()),
         learned: Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
@@ -127,20 +160,31 @@ mod tests {
 
     #[test]
     fn installations_are_known_by_their_words() {
-        let host = |line: &str| {
+        let of = |line: &str| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            installed_host(&words)
+            installation(&words)
         };
-        for line in [
-            "sudo flk install NixOS --yes",
-            "cd /iso/devos && sudo flk install --yes --root /mnt NixOS",
-            "/run/current-system/sw/bin/flk install NixOS; echo done",
+        for (line, root) in [
+            ("sudo flk install NixOS --yes", "/mnt"),
+            (
+                "cd /iso/devos && sudo flk install --yes --root /target NixOS",
+                "/target",
+            ),
+            ("sudo flk install NixOS --root=/target --flake .", "/target"),
+            (
+                "sudo flk install --flake . NixOS --root '/target'",
+                "/target",
+            ),
+            (
+                "/run/current-system/sw/bin/flk install NixOS; echo done",
+                "/mnt",
+            ),
         ] {
-            assert_eq!(
-                host(line.trim_end_matches("; echo done")).as_deref(),
-                Some("NixOS"),
-                "{line}"
-            );
+            let expected = Installation {
+                host: "NixOS".into(),
+                root: root.into(),
+            };
+            assert_eq!(of(line), Some(expected), "{line}");
         }
         for line in [
             "flk switch",
@@ -149,8 +193,14 @@ mod tests {
             "flk install --attach",
             "echo install NixOS",
             "sudo flk install NixOS --reboot",
+            "sudo flk install NixOS --root",
         ] {
-            assert_eq!(host(line), None, "{line}");
+            assert_eq!(of(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_one_word_for_the_shell() {
+        assert_eq!(quoted("/a b'; reboot"), "'/a b'\\''; reboot'");
     }
 }

@@ -56,9 +56,13 @@ enum Verb {
         /// The live machine, if it is another host's or there are several: a host or an address.
         #[arg(value_name = "LIVE")]
         live: Option<Target>,
+        /// Where the installed host is mounted there.
+        #[arg(long, value_name = "DIR", default_value = learn::ROOT)]
+        root: String,
     },
     /// The ssh certificate authority, for fleets: make it, certify, and say how to trust it.
-    Ca(authority::Args),
+    #[command(subcommand)]
+    Ca(authority::Verb),
     /// Forget a host.
     Forget {
         /// The host.
@@ -69,17 +73,21 @@ enum Verb {
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
     let flake = args.flake.as_deref();
-    if let Verb::Learn { host, live } = &args.verb {
+    if let Verb::Learn { host, live, root } = &args.verb {
         let target = match live {
             Some(target) => target.clone(),
             None => host
                 .parse()
                 .map_err(|reason: String| Failure::new(format!("{host}: {reason}")))?,
         };
-        return learn::learn(&Destination::find(&target, flake)?, host, flake);
+        let installed = learn::Installation {
+            host: host.clone(),
+            root: root.clone(),
+        };
+        return learn::learn(&Destination::find(&target, flake)?, &installed, flake);
     }
-    if let Verb::Ca(args) = args.verb {
-        return authority::run(args, &Trust::read(flake)?.identities);
+    if let Verb::Ca(verb) = args.verb {
+        return authority::run(verb, &Trust::read(flake)?.identities);
     }
     let mut identities = open(flake)?;
     match args.verb {

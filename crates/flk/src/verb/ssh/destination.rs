@@ -287,12 +287,15 @@ fn refusal(target: &Target, candidates: &Candidates) -> Option<Failure> {
         );
     };
     let mut text = format!(
-        "refused: {} at {address} does not have a key that you know",
+        "refused: {} at {address} is not the machine with a key that you know",
         target.place
     );
     text += &format!("\nits key:      {shown}");
     for (what, fingerprint) in &wanted {
         text += &format!("\nit should be: {fingerprint} ({what})");
+    }
+    if let Verdict::Conflict { reason, .. } = &there.verdict {
+        text += &format!("\n{reason}");
     }
     if wanted.is_empty() {
         text += "\nit should be: none is known to this operator";

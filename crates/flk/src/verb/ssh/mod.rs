@@ -37,8 +37,8 @@ pub(crate) fn run(args: Args) -> Result<u8> {
     let destination = Destination::find(&args.target, args.flake.as_deref())?;
     let mut ssh = ssh(&destination)?;
     ssh.arg("--").arg(&destination.name).args(&args.command);
-    let learns = learn::installed_host(&args.command).filter(|_| destination.is_live());
-    let Some(host) = learns else {
+    let learns = learn::installation(&args.command).filter(|_| destination.is_live());
+    let Some(installed) = learns else {
         let failed = ssh.exec();
         return Err(Failure::new("cannot run ssh").because(failed));
     };
@@ -50,10 +50,11 @@ pub(crate) fn run(args: Args) -> Result<u8> {
             .and_then(|code| code.try_into().ok())
             .unwrap_or(255));
     }
-    if let Err(failure) = learn::learn(&destination, &host, args.flake.as_deref()) {
+    if let Err(failure) = learn::learn(&destination, &installed, args.flake.as_deref()) {
         ui::failure(&failure.render());
         ui::note(format_args!(
-            "{host} is installed, but its identity is not recorded; while the live machine runs: `flk identity learn {host}`"
+            "{0} is installed, but its identity is not recorded; while the live machine runs: `flk identity learn {0} --root {1}`",
+            installed.host, installed.root
         ));
         return Ok(1);
     }

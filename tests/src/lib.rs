@@ -8,6 +8,7 @@
 //!
 //! Not supported: other guests than x86-64, Windows or macOS as the operator's machine.
 
+mod announcement;
 mod avahi;
 mod bench;
 mod command;
@@ -35,6 +36,7 @@ mod ssh;
 mod wait;
 mod write_log;
 
+pub use announcement::Announcement;
 pub use avahi::{Avahi, Service};
 pub use bench::{Bench, Need, can_prove};
 pub use command::{Output, run};
@@ -53,7 +55,7 @@ pub use machine::{Disk, Firmware, Machine, MachineOptions, Medium};
 pub use medium::{FIND, listing};
 pub use mirror::Mirror;
 pub use operator::{Operator, fingerprint};
-pub use peer::{Announcement, Peer};
+pub use peer::Peer;
 pub use sample_iso::{SAMPLE_VOLUME, noise, sample_iso};
 pub use shell::Step;
 pub use ssh::Ssh;

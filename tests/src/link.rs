@@ -168,6 +168,36 @@ impl Link {
             .map_err(BenchError::file("a socket on the link"))
     }
 
+    /// Another link, with the operator at its bridge `interface`, whose address ends in `last`.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub fn add_bridge(&self, interface: &str, last: u8) -> Result<(), BenchError> {
+        let line = format!(
+            "link add {interface} address 52:54:00:0b:e9:{last:02x} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+        );
+        let words: Vec<&str> = line.split(' ').collect();
+        self.run("ip", &words)?.success()?;
+        self.run("ip", &["link", "set", interface, "up"])?
+            .success()
+            .map(drop)
+    }
+
+    /// Drops what comes to the operator by these rules, in nftables' words, and by no others; `""` lets everything in.
+    ///
+    /// # Errors
+    /// When `nft` refuses.
+    pub fn drop_what(&self, rules: &str) -> Result<(), BenchError> {
+        let text = format!(
+            "flush ruleset\ntable inet t {{ chain in {{ type filter hook input priority 0; {rules}\n}}\n}}\n"
+        );
+        let file = self.files.path().join("rules.nft");
+        std::fs::write(&file, text).map_err(BenchError::file(&file))?;
+        self.run("nft", &["-f", &file.to_string_lossy()])?
+            .success()
+            .map(drop)
+    }
+
     /// Cuts a machine's tap off the bridge, or joins it again.
     ///
     /// # Errors

@@ -28,6 +28,11 @@ impl Mac {
             (e << 8) | f,
         )
     }
+
+    /// That address with its zone, as it is dialled from a machine whose interface `interface` is on the link.
+    pub fn on(self, interface: &str) -> String {
+        format!("{}%{interface}", self.link_local())
+    }
 }
 
 impl fmt::Display for Mac {

@@ -60,9 +60,12 @@ impl<'l> Operator<'l> {
         // ssh takes the home from the user database, so its own files are named to it here.
         let config = operator.file("ssh_config");
         let text = format!(
-            "IdentityFile {}\nIdentitiesOnly yes\nBatchMode yes\nConnectTimeout 10\n",
-            operator.key.private.display()
+            "IdentityFile {}\nIdentitiesOnly yes\nBatchMode yes\nConnectTimeout 10\nUserKnownHostsFile {}\n",
+            operator.key.private.display(),
+            operator.known_hosts().display()
         );
+        fs::create_dir_all(operator.file(".ssh"))
+            .map_err(BenchError::file(operator.file(".ssh")))?;
         fs::write(&config, text).map_err(BenchError::file(&config))?;
         let wrapper = operator.file("bin/ssh");
         fs::create_dir_all(operator.file("bin")).map_err(BenchError::file(&wrapper))?;
@@ -75,9 +78,19 @@ impl<'l> Operator<'l> {
         Ok(operator)
     }
 
+    /// The link that the operator sits at.
+    pub fn link(&self) -> &'l Link {
+        self.link
+    }
+
     /// A file below the operator's home.
     pub fn file(&self, name: &str) -> PathBuf {
         self.home.join(name)
+    }
+
+    /// The user's own file of known hosts, which need not be there.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.file(".ssh/known_hosts")
     }
 
     /// The repository.
@@ -132,6 +145,76 @@ impl<'l> Operator<'l> {
     /// Only if it cannot be started.
     pub fn run(&self, arguments: &[&str]) -> Result<Output, BenchError> {
         run(&mut self.flk(arguments))
+    }
+
+    /// flk, where whoever asks for a passphrase is given this one.
+    ///
+    /// # Errors
+    /// When what answers cannot be written.
+    pub fn flk_with_passphrase(
+        &self,
+        arguments: &[&str],
+        passphrase: &str,
+    ) -> Result<Command, BenchError> {
+        let script = self.file("bin/askpass");
+        fs::write(&script, format!("#!/bin/sh\necho {passphrase}\n"))
+            .map_err(BenchError::file(&script))?;
+        run(Command::new("chmod").arg("755").arg(&script))?.success()?;
+        let mut command = self.flk(arguments);
+        command
+            .env("SSH_ASKPASS", &script)
+            .env("SSH_ASKPASS_REQUIRE", "force");
+        Ok(command)
+    }
+
+    /// flk, with an ssh agent that has `key` alone.
+    pub fn flk_with_agent(&self, key: &KeyPair, arguments: &[&str]) -> Command {
+        let mut command = self.link.command("ssh-agent");
+        self.environment(&mut command);
+        command.args([
+            "sh",
+            "-euc",
+            "ssh-add -q \"$0\"; cd \"$1\"; shift; exec \"$@\"",
+        ]);
+        command.arg(&key.private).arg(self.repository());
+        command.arg(binary("flk")).args(arguments);
+        command
+    }
+
+    /// OpenSSH's client as it comes, on the link: it trusts what `known_hosts` has, reads no configuration, and asks nobody.
+    pub fn stock_ssh(&self, known_hosts: &Path) -> Command {
+        let mut ssh = self.link.command("/usr/bin/ssh");
+        ssh.args(["-F", "/dev/null"]);
+        for option in [
+            "BatchMode=yes",
+            "ConnectTimeout=10",
+            "StrictHostKeyChecking=yes",
+            "GlobalKnownHostsFile=/dev/null",
+            "IdentityAgent=none",
+        ] {
+            ssh.args(["-o", option]);
+        }
+        ssh.arg("-o")
+            .arg(format!("UserKnownHostsFile={}", known_hosts.display()));
+        ssh.arg("-i").arg(&self.key.private);
+        ssh
+    }
+
+    /// Writes what `flk ssh-config TARGET` prints, before the user's own configuration, to the file `NAME.ssh`, and gives that for `ssh -F`.
+    /// In it the machine is called `name`.
+    ///
+    /// # Errors
+    /// When flk refuses, or the file cannot be written.
+    pub fn stanza(&self, target: &str, name: &str) -> Result<String, BenchError> {
+        let stanza = self
+            .run(&["ssh-config", target, "--name", name])?
+            .success()?
+            .stdout;
+        let own = self.file("ssh_config");
+        let own = fs::read_to_string(&own).map_err(BenchError::file(&own))?;
+        let config = self.file(&format!("{name}.ssh"));
+        fs::write(&config, stanza + &own).map_err(BenchError::file(&config))?;
+        Ok(config.to_string_lossy().into_owned())
     }
 
     /// What `flk discover --json` has found, sorted by address.

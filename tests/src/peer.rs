@@ -1,100 +1,35 @@
 //! A machine without a machine: a network namespace with a card on a [`Link`], a real sshd, and an announcer of the test's own.
-//!
-//! The announcer answers multicast DNS as a live machine does (RFC 6762, RFC 6763), or as somebody who only says so; its
-//! messages are written here by hand, since the bench must not judge flk's parser by flk's parser.
 
 use crate::{
-    BenchError, KeyPair, Link, Mac,
+    Announcement, BenchError, KeyPair, Link, Mac, Operator,
     command::{Output, mortal, run},
+    fingerprint,
     link::INTERFACE,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
-    net::{Ipv6Addr, SocketAddrV6, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddrV6, UdpSocket},
     os::fd::AsFd,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
 const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const PORT: u16 = 5353;
+const ALIAS: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x47);
 /// The card's name inside.
 const CARD: &str = "eth0";
 /// For `Command`: it is in no user's path.
 const SSHD: &str = "/usr/sbin/sshd";
-
-/// What a peer says of itself.
-#[derive(Debug, Clone)]
-pub struct Announcement {
-    /// The host, which is the service's name and the machine's, too.
-    pub host: String,
-    /// The TXT record's pairs.
-    pub pairs: Vec<String>,
-}
-
-impl Announcement {
-    /// A live machine's.
-    pub fn live(host: &str, build: &str, fingerprint: &str) -> Self {
-        Announcement {
-            host: host.into(),
-            pairs: vec![
-                format!("host={host}"),
-                format!("build={build}"),
-                format!("key={fingerprint}"),
-            ],
-        }
-    }
-
-    /// The answer to a question for `_flk._tcp`: PTR, SRV, TXT and AAAA, without compression.
-    pub fn message(&self, address: Ipv6Addr) -> Vec<u8> {
-        const IN: u16 = 1;
-        let service = ["_flk", "_tcp", "local"];
-        let instance = [&[self.host.as_str()], &service[..]].concat();
-        let name = [self.host.as_str(), "local"];
-        let mut text = Vec::new();
-        for pair in &self.pairs {
-            text.push(pair.len() as u8);
-            text.extend(pair.as_bytes());
-        }
-        // Priority, weight, port.
-        let mut location = vec![0, 0, 0, 0, 0, 22];
-        location.extend(labels(&name));
-        // An answer, authoritative, with one record and three more.
-        let mut message = vec![0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 3];
-        for (owner, kind, data) in [
-            (labels(&service), 12, labels(&instance)),
-            (labels(&instance), 33, location),
-            (labels(&instance), 16, text),
-            (labels(&name), 28, address.octets().to_vec()),
-        ] {
-            message.extend(owner);
-            message.extend(u16::to_be_bytes(kind));
-            message.extend(IN.to_be_bytes());
-            message.extend(120_u32.to_be_bytes());
-            message.extend((data.len() as u16).to_be_bytes());
-            message.extend(data);
-        }
-        message
-    }
-}
-
-fn labels(labels: &[&str]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for label in labels {
-        bytes.push(label.len() as u8);
-        bytes.extend(label.as_bytes());
-    }
-    bytes.push(0);
-    bytes
-}
 
 /// A machine on a link, ended when dropped.
 pub struct Peer {
@@ -102,9 +37,10 @@ pub struct Peer {
     mac: Mac,
     sshd: Option<Child>,
     log: PathBuf,
-    announcer: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
-    /// Questions that the announcer has heard.
-    pub questions: Arc<AtomicUsize>,
+    announcers: Vec<JoinHandle<()>>,
+    /// For the announcers: it is over; this machine holds the alias.
+    is_over: Arc<AtomicBool>,
+    has_alias: Arc<AtomicBool>,
     files: tempfile::TempDir,
 }
 
@@ -141,12 +77,39 @@ impl Peer {
             keeper,
             mac,
             sshd: None,
-            announcer: None,
-            questions: Arc::default(),
+            announcers: Vec::new(),
+            is_over: Arc::default(),
+            has_alias: Arc::default(),
             files,
         };
-        let id = peer.keeper.id().to_string();
-        let outside = format!("v{id}");
+        peer.plug(link, bridge, CARD, mac)?;
+        Ok(peer)
+    }
+
+    /// A live machine of the operator's ISO of this build and host, with the ISO's key, on the operator's first interface.
+    ///
+    /// # Errors
+    /// When the kernel refuses it, or sshd does not start.
+    pub fn live(
+        operator: &Operator<'_>,
+        last: u8,
+        (build, host): (&str, &str),
+        key: &KeyPair,
+    ) -> Result<Self, BenchError> {
+        let mut peer = Peer::on(operator.link(), last)?;
+        peer.serve(key, &operator.key)?;
+        let print = fingerprint(&key.public())?;
+        peer.announce(&Announcement::live(host, build, &print))?;
+        Ok(peer)
+    }
+
+    /// Gives it a card `card`, on the bridge `bridge`.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn plug(&self, link: &Link, bridge: &str, card: &str, mac: Mac) -> Result<(), BenchError> {
+        let id = self.keeper.id().to_string();
+        let outside = format!("{card}.{id}");
         link.run(
             "ip",
             &[
@@ -157,7 +120,7 @@ impl Peer {
                 "veth",
                 "peer",
                 "name",
-                CARD,
+                card,
                 "netns",
                 &id,
                 "address",
@@ -167,8 +130,9 @@ impl Peer {
         .success()?;
         link.run("ip", &["link", "set", &outside, "master", bridge, "up"])?
             .success()?;
-        peer.run("ip", &["link", "set", CARD, "up"])?.success()?;
-        Ok(peer)
+        self.run("ip", &["link", "set", card, "up"])?
+            .success()
+            .map(drop)
     }
 
     /// A peer on the operator's first interface.
@@ -212,8 +176,9 @@ impl Peer {
     /// When `ip` refuses.
     pub fn take_alias(&self) -> Result<(), BenchError> {
         self.run("ip", &["addr", "add", "fe80::47/64", "dev", CARD, "nodad"])?
-            .success()
-            .map(drop)
+            .success()?;
+        self.has_alias.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Starts OpenSSH's server with this host key; root may log in with `user`.
@@ -267,6 +232,8 @@ impl Peer {
                 "Subsystem=sftp internal-sftp",
                 "-o",
                 "LogLevel=VERBOSE",
+                "-o",
+                "LoginGraceTime=20",
             ])
             .arg("-o")
             .arg(format!("AuthorizedKeysFile={}", keys.display()))
@@ -289,49 +256,88 @@ impl Peer {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Answers multicast DNS from now on.
+    /// Answers multicast DNS over IPv6 from now on.
     ///
     /// # Errors
     /// When there is no socket to be had.
     pub fn announce(&mut self, announcement: &Announcement) -> Result<(), BenchError> {
-        let socket = self.socket(PORT)?;
-        let message = announcement.message(self.mac.link_local());
-        let over = Arc::new(AtomicBool::new(false));
-        let (ends, questions) = (over.clone(), self.questions.clone());
-        let thread = std::thread::spawn(move || {
+        self.announce_by(self.socket()?, announcement)
+    }
+
+    /// The same over IPv4, at this address of a /24.
+    ///
+    /// # Errors
+    /// When the kernel refuses the address, or there is no socket to be had.
+    pub fn announce_at(
+        &mut self,
+        address: Ipv4Addr,
+        announcement: &Announcement,
+    ) -> Result<(), BenchError> {
+        self.run(
+            "ip",
+            &["addr", "add", &format!("{address}/24"), "dev", CARD],
+        )?
+        .success()?;
+        let socket = self.within(move || {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
+            socket.join_multicast_v4(&GROUP_V4, &address)?;
+            Ok(socket)
+        })?;
+        self.announce_by(socket, announcement)
+    }
+
+    fn announce_by(
+        &mut self,
+        socket: UdpSocket,
+        announcement: &Announcement,
+    ) -> Result<(), BenchError> {
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .map_err(BenchError::file("a socket of the peer"))?;
+        let own = self.mac.link_local();
+        let (announcement, is_over, has_alias) = (
+            announcement.clone(),
+            self.is_over.clone(),
+            self.has_alias.clone(),
+        );
+        self.announcers.push(std::thread::spawn(move || {
             let mut buffer = [0; 9000];
-            while !ends.load(Ordering::Relaxed) {
+            while !is_over.load(Ordering::Relaxed) {
                 let Ok((length, from)) = socket.recv_from(&mut buffer) else {
                     continue;
                 };
                 let asks = buffer[..length].windows(5).any(|part| part == b"\x04_flk");
                 // The answers of others come here, too.
                 if asks && buffer[2] & 0x80 == 0 {
-                    questions.fetch_add(1, Ordering::Relaxed);
-                    let _ = socket.send_to(&message, from);
+                    let addresses = [own, ALIAS];
+                    let count = 1 + usize::from(has_alias.load(Ordering::Relaxed));
+                    let _ = socket.send_to(&announcement.message(&addresses[..count]), from);
                 }
             }
-        });
-        self.announcer = Some((over, thread));
+        }));
         Ok(())
     }
 
-    /// A UDP socket in this peer's network; at 5353 it hears the group.
-    ///
-    /// # Errors
-    /// When the kernel refuses it.
-    pub fn socket(&self, port: u16) -> Result<UdpSocket, BenchError> {
+    /// A socket in this peer's network that hears what is sent to the group.
+    fn socket(&self) -> Result<UdpSocket, BenchError> {
+        self.within(|| {
+            let socket = of_ipv6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, PORT, 0, 0))?;
+            let link = rustix::net::netdevice::name_to_index(&socket, CARD)?;
+            socket.join_multicast_v6(&GROUP, link)?;
+            Ok(socket)
+        })
+    }
+
+    /// Makes something in this peer's network, where it stays.
+    fn within<T: Send + 'static>(
+        &self,
+        make: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, BenchError> {
         let network = format!("/proc/{}/ns/net", self.keeper.id());
         let network = File::open(&network).map_err(BenchError::file(network))?;
-        let made = std::thread::spawn(move || -> std::io::Result<UdpSocket> {
+        let made = std::thread::spawn(move || {
             move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
-            let socket = UdpSocket::bind(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0))?;
-            let link = rustix::net::netdevice::name_to_index(&socket, CARD)?;
-            if port == PORT {
-                socket.join_multicast_v6(&GROUP, link)?;
-            }
-            socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-            Ok(socket)
+            make()
         });
         made.join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -356,9 +362,9 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        if let Some((over, thread)) = self.announcer.take() {
-            over.store(true, Ordering::Relaxed);
-            let _ = thread.join();
+        self.is_over.store(true, Ordering::Relaxed);
+        for announcer in self.announcers.drain(..) {
+            let _ = announcer.join();
         }
         if let Some(mut sshd) = self.sshd.take() {
             let _ = sshd.kill();
@@ -401,9 +407,9 @@ impl Peer {
                 let n = sent % 2000;
                 let address = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x5054, 0xff, 0xfee0, n as u16);
                 let from = SocketAddrV6::new(address, PORT, 0, to.scope_id());
-                let Ok(socket) = reusing(from) else { continue };
+                let Ok(socket) = of_ipv6(from) else { continue };
                 let lie = Announcement::live("NixOS", &format!("{sent:032x}"), "SHA256:forged");
-                let mut message = lie.message(address);
+                let mut message = lie.message(&[address]);
                 match sent % 4 {
                     0 => message.truncate(message.len() * (sent % 97) / 97),
                     1 => {
@@ -425,9 +431,11 @@ impl Peer {
     }
 }
 
-fn reusing(from: SocketAddrV6) -> rustix::io::Result<UdpSocket> {
+/// A socket that leaves IPv4's port to others, and to several their own addresses.
+fn of_ipv6(from: SocketAddrV6) -> rustix::io::Result<UdpSocket> {
     use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
     let socket = socket(AddressFamily::INET6, SocketType::DGRAM, None)?;
+    sockopt::set_ipv6_v6only(&socket, true)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &from)?;
     Ok(socket.into())

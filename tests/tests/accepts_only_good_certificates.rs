@@ -4,23 +4,6 @@
 use flk_tests::{Bench, BenchError, INTERFACE, Link, Need, Operator, Output, Peer, run};
 use std::{fs, path::Path, process::Command};
 
-/// flk, where ssh-keygen asks for a passphrase.
-fn flk(
-    operator: &Operator<'_>,
-    arguments: &[&str],
-    passphrase: &str,
-) -> Result<Output, BenchError> {
-    let script = operator.file("askpass");
-    fs::write(&script, format!("#!/bin/sh\necho {passphrase}\n"))
-        .map_err(BenchError::file(&script))?;
-    run(Command::new("chmod").arg("755").arg(&script))?.success()?;
-    let mut command = operator.flk(arguments);
-    command
-        .env("SSH_ASKPASS", &script)
-        .env("SSH_ASKPASS_REQUIRE", "force");
-    run(&mut command)
-}
-
 #[test]
 fn accepts_only_good_certificates() -> Result<(), BenchError> {
     let Some(_bench) = Bench::open("accepts_only_good_certificates", &[Need::PEERS])? else {
@@ -29,6 +12,9 @@ fn accepts_only_good_certificates() -> Result<(), BenchError> {
     let link = Link::new()?;
     let operator = Operator::new(&link)?;
     let iso = operator.key_pair("iso")?;
+    let flk = |arguments: &[&str], passphrase: &str| {
+        run(&mut operator.flk_with_passphrase(arguments, passphrase)?)
+    };
     let mut machine = Peer::on(&link, 1)?;
     machine.take_alias()?;
     machine.wait_for_address()?;
@@ -37,31 +23,31 @@ fn accepts_only_good_certificates() -> Result<(), BenchError> {
     let public = iso.public().to_string_lossy().into_owned();
     // An authority without a passphrase is none.
     let sign = ["identity", "ca", "sign", "NixOS", &public];
-    let output = flk(&operator, &sign, "secret")?;
+    let output = flk(&sign, "secret")?;
     assert!(
         output.code == Some(1) && output.stderr.contains("flk identity ca init"),
         "{}",
         output.all()
     );
-    let output = flk(&operator, &["identity", "ca", "init"], "")?;
+    let output = flk(&["identity", "ca", "init"], "")?;
     assert!(
         output.code == Some(1) && output.stderr.contains("no passphrase"),
         "{}",
         output.all()
     );
-    flk(&operator, &["identity", "ca", "init"], "secret")?.success()?;
+    flk(&["identity", "ca", "init"], "secret")?.success()?;
     let private = operator.file(".local/share/flk/authority/authority");
     let opened = run(Command::new("ssh-keygen")
         .args(["-y", "-P", "", "-f"])
         .arg(&private))?;
     assert_ne!(opened.code, Some(0), "the authority's key is not encrypted");
-    let output = flk(&operator, &["identity", "ca", "init"], "secret")?;
+    let output = flk(&["identity", "ca", "init"], "secret")?;
     assert!(
         output.code == Some(1) && output.stderr.contains("is there already"),
         "{}",
         output.all()
     );
-    let output = flk(&operator, &sign, "wrong")?;
+    let output = flk(&sign, "wrong")?;
     assert_eq!(
         (output.code, output.stdout.as_str()),
         (Some(1), ""),
@@ -84,37 +70,19 @@ fn accepts_only_good_certificates() -> Result<(), BenchError> {
     operator
         .run(&["identity", "add", "NixOS", &mac.to_string()])?
         .success()?;
-    let own = format!("{}%{INTERFACE}", mac.link_local());
+    let own = mac.on(INTERFACE);
     let alias = format!("fe80::47%{INTERFACE}");
     let client = |address: &str, name: Option<&str>| -> Result<Output, BenchError> {
-        let mut ssh = link.command("/usr/bin/ssh");
-        ssh.args([
-            "-F",
-            "/dev/null",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "StrictHostKeyChecking=yes",
-        ]);
-        ssh.args([
-            "-o",
-            "GlobalKnownHostsFile=/dev/null",
-            "-o",
-            "IdentityAgent=none",
-            "-o",
-        ]);
-        ssh.arg(format!("UserKnownHostsFile={}", known.display()));
+        let mut ssh = operator.stock_ssh(&known);
         if let Some(name) = name {
             ssh.arg("-o").arg(format!("HostKeyAlias={name}"));
         }
-        ssh.arg("-i").arg(&operator.key.private);
         ssh.args([&format!("root@{address}"), "echo let in"]);
         run(&mut ssh)
     };
     let certified = |machine: &mut Peer, host: &str, days: &str| -> Result<(), BenchError> {
-        let key = iso.public().to_string_lossy().into_owned();
-        let arguments = ["identity", "ca", "sign", host, &key, "--days", days];
-        let certificate = flk(&operator, &arguments, "secret")?.success()?.stdout;
+        let arguments = ["identity", "ca", "sign", host, &public, "--days", days];
+        let certificate = flk(&arguments, "secret")?.success()?.stdout;
         let file = operator.file("keys/iso-cert.pub");
         fs::write(&file, certificate).map_err(BenchError::file(&file))?;
         describe(&file)?;
@@ -179,20 +147,11 @@ fn accepts_only_good_certificates() -> Result<(), BenchError> {
             &agent_key.public().to_string_lossy(),
         ])?
         .success()?;
-    let script = format!(
-        "ssh-add -q {} && exec {} identity ca sign NixOS {} >{}",
-        agent_key.private.display(),
-        flk_tests::binary("flk").display(),
-        iso.public().display(),
-        operator.file("keys/agent-cert.pub").display()
-    );
-    let mut agent = Command::new("ssh-agent");
-    operator.environment(&mut agent);
-    run(agent
-        .current_dir(operator.repository())
-        .args(["sh", "-c", &script]))?
-    .success()?;
-    let shown = describe(&operator.file("keys/agent-cert.pub"))?;
+    let sign = ["identity", "ca", "sign", "NixOS", &public];
+    let certificate = run(&mut operator.flk_with_agent(&agent_key, &sign))?.success()?;
+    let file = operator.file("keys/agent-cert.pub");
+    fs::write(&file, certificate.stdout).map_err(BenchError::file(&file))?;
+    let shown = describe(&file)?;
     assert!(
         shown.contains(&flk_tests::fingerprint(&agent_key.public())?),
         "{shown}"

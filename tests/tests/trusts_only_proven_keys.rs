@@ -2,8 +2,8 @@
 //! known_hosts is left alone.
 
 use flk_tests::{
-    Announcement, Bench, BenchError, INTERFACE, Link, Need, Operator, Output, Peer, fingerprint,
-    run,
+    Announcement, Bench, BenchError, INTERFACE, Link, Mac, Need, Operator, Output, Peer,
+    fingerprint, run,
 };
 use std::{fs, time::Duration};
 
@@ -77,9 +77,7 @@ fn an_impostor_is_unverified_and_gets_nothing() -> Result<(), BenchError> {
     }
 
     // Beside the real one it stays what it is, and the real one is found.
-    let mut real = Peer::on(&link, 2)?;
-    real.serve(&pinned, &operator.key)?;
-    real.announce(&Announcement::live("NixOS", BUILD, &pinned_print))?;
+    let real = Peer::live(&operator, 2, (BUILD, "NixOS"), &pinned)?;
     real.wait_for_address()?;
     let found = operator.discover(&["--timeout", "2"])?;
     let verdicts: Vec<_> = found.iter().map(|one| &one["verdict"]).collect();
@@ -118,14 +116,7 @@ fn everything_that_runs_ssh_gets_there() -> Result<(), BenchError> {
         (2, "Other", OTHER, &second),
         (3, "NixOS", BUILD, &first),
     ] {
-        let mut peer = Peer::on(&link, last)?;
-        peer.serve(key, &operator.key)?;
-        peer.announce(&Announcement::live(
-            name,
-            build,
-            &fingerprint(&key.public())?,
-        ))?;
-        peers.push(peer);
+        peers.push(Peer::live(&operator, last, (build, name), key)?);
     }
     // An installed host announces nothing.
     let mut installed = Peer::on(&link, 9)?;
@@ -136,14 +127,13 @@ fn everything_that_runs_ssh_gets_there() -> Result<(), BenchError> {
     }
     link.wait_for_address()?;
     // A file of known hosts that would refuse every one of them.
-    let known = operator.file(".ssh/known_hosts");
-    fs::create_dir_all(operator.file(".ssh")).map_err(BenchError::file(&known))?;
+    let known = operator.known_hosts();
     let lie = format!("NixOS,Other,fe80::* {}\n", host.line()?);
     fs::write(&known, &lie).map_err(BenchError::file(&known))?;
 
     // Two machines have the same ISO: by the name alone nobody is chosen.
     let output = operator.run(&["ssh", "root@NixOS", "--", "echo let in"])?;
-    let third = format!("{}%{INTERFACE}", peers[2].mac().link_local());
+    let third = peers[2].mac().on(INTERFACE);
     refused(&output, &["2 machines", &format!("flk ssh {third}")]);
     let output = operator
         .run(&[
@@ -168,15 +158,7 @@ fn everything_that_runs_ssh_gets_there() -> Result<(), BenchError> {
     );
 
     // The stanza, for whatever runs ssh.
-    let stanza = operator
-        .run(&["ssh-config", "root@Other", "--name", "other"])?
-        .success()?
-        .stdout;
-    let config = operator.file("other.ssh");
-    let base =
-        fs::read_to_string(operator.file("ssh_config")).map_err(BenchError::file(&config))?;
-    fs::write(&config, stanza + &base).map_err(BenchError::file(&config))?;
-    let config = config.to_string_lossy().into_owned();
+    let config = operator.stanza("root@Other", "other")?;
     let output = link
         .run(
             "/usr/bin/ssh",
@@ -307,13 +289,7 @@ fn a_watch_tells_what_comes_and_goes() -> Result<(), BenchError> {
         })
     };
     std::thread::sleep(Duration::from_secs(2));
-    let mut peer = Peer::on(&link, 1)?;
-    peer.serve(&key, &operator.key)?;
-    peer.announce(&Announcement::live(
-        "NixOS",
-        BUILD,
-        &fingerprint(&key.public())?,
-    ))?;
+    let peer = Peer::live(&operator, 1, (BUILD, "NixOS"), &key)?;
     let lines = read(1, 30)?;
     assert_eq!(
         (&lines[0]["event"], &lines[0]["machine"]["verdict"]),
@@ -326,8 +302,74 @@ fn a_watch_tells_what_comes_and_goes() -> Result<(), BenchError> {
     run(link.command("ip").args(["link", "set", INTERFACE, "up"]))?.success()?;
     let lines = read(3, 30)?;
     assert_eq!(lines[2]["event"], "found");
+    // Another interface comes, with a machine on it, and goes.
+    link.add_bridge("eno2", 0xc5)?;
+    peer.plug(&link, "eno2", "eth1", Mac::qemu(7))?;
+    let second = Mac::qemu(7).on("eno2");
+    for (line, event) in [(3, "found"), (4, "gone")] {
+        let lines = read(line + 1, 30)?;
+        let machine = &lines[line]["machine"];
+        assert_eq!(lines[line]["event"], event);
+        assert_eq!(
+            (&machine["address"], &machine["interface"]),
+            (&second.as_str().into(), &"eno2".into())
+        );
+        run(link.command("ip").args(["link", "del", "eno2"]))?;
+    }
     watch.kill().map_err(BenchError::file("flk"))?;
     watch.wait().map_err(BenchError::file("flk"))?;
     drop(peer);
+    Ok(())
+}
+
+#[test]
+fn a_name_that_was_taken_leads_to_the_machine_all_the_same() -> Result<(), BenchError> {
+    let Some(_bench) = Bench::open("trusts_only_proven_keys", &[Need::PEERS])? else {
+        return Ok(());
+    };
+    let link = Link::new()?;
+    let operator = Operator::new(&link)?;
+    let (key, other) = (operator.key_pair("iso")?, operator.key_pair("other")?);
+    operator.pin(BUILD, "NixOS", &key)?;
+    // Somebody else has the name, the alias and no word of flk's.
+    let mut first = Peer::on(&link, 1)?;
+    first.serve(&other, &operator.key)?;
+    first.announce(&Announcement {
+        name: "NixOS".into(),
+        pairs: Vec::new(),
+    })?;
+    first.take_alias()?;
+    let mut renamed = Peer::on(&link, 2)?;
+    renamed.serve(&key, &operator.key)?;
+    let print = fingerprint(&key.public())?;
+    renamed.announce(&Announcement::live("NixOS", BUILD, &print).renamed("NixOS2"))?;
+    for peer in [&first, &renamed] {
+        peer.wait_for_address()?;
+    }
+    link.wait_for_address()?;
+    let found = operator.discover(&["--timeout", "2"])?;
+    let seen: Vec<_> = found
+        .iter()
+        .map(|one| (&one["verdict"], &one["host"], &one["name"]))
+        .collect();
+    let (nixos, local, local2) = ("NixOS".into(), "NixOS.local".into(), "NixOS2.local".into());
+    assert_eq!(
+        seen,
+        [
+            (&"unverified".into(), &nixos, &local),
+            (&"verified".into(), &nixos, &local2)
+        ]
+    );
+    for target in ["root@NixOS", "root@NixOS.local"] {
+        let output = operator
+            .run(&["ssh", target, "--", "ip -o link show eth0"])?
+            .success()?;
+        assert!(
+            output.stdout.contains(&renamed.mac().to_string()),
+            "{}",
+            output.stdout
+        );
+    }
+    assert!(!first.log().contains("user"), "{}", first.log());
     Ok(())
 }

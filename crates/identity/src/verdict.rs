@@ -54,7 +54,7 @@ pub fn judge(pins: &[Pin], identities: &[Identity], evidence: Evidence<'_>) -> V
         }
         None => {
             return Verdict::Unverified {
-                reason: "it was not asked to prove its key yet".into(),
+                reason: "it has not proven its key yet".into(),
             };
         }
     };

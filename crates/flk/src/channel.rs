@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     embedded,
-    error::{Context, Failure, Result},
+    error::{Context, Failure, Result, STORE_HINT},
     place::{Places, write_whole},
 };
 
@@ -50,9 +50,13 @@ impl Channel {
             Some(store_path) => store_path,
             None => {
                 let folder = assemble(&programs, places)?;
-                nix.add_path(folder.path(), NAME)?.into()
+                let added = nix.add_path(folder.path(), NAME)?;
+                PathBuf::from(added)
             }
         };
+        if !store_path.exists() {
+            return Err(elsewhere());
+        }
         let channel = Self {
             nar_hash: nix.hash_path(&store_path)?,
             store_path,
@@ -73,6 +77,11 @@ impl Channel {
             flk_nix::quote(&self.nar_hash),
         )
     }
+}
+
+/// Nix has made itself a store in the user's home, as newer versions do where `/nix/var/nix` is missing and no daemon runs.
+fn elsewhere() -> Failure {
+    Failure::new("Nix keeps its store in your home folder, for there is none at /nix, which ISOs are made from").hint(STORE_HINT)
 }
 
 fn remembered(memory: &Path) -> Option<Channel> {

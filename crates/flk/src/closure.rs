@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use flk_nix::{ArchiveFile, BuildPlan, Event};
+use flk_nix::{ArchiveFile, BuildFailure, BuildPlan, Event, Lacking};
 use serde::Serialize;
 
 use crate::{
@@ -154,29 +154,38 @@ pub(crate) fn bring(workspace: &Workspace, host: &str, evaluation: &Evaluation) 
 }
 
 fn refuse(host: &str, error: flk_nix::Error) -> Failure {
-    let foreign = match &error {
-        flk_nix::Error::Build(failure) => foreign_system(&failure.reason).map(str::to_owned),
+    let hint = match &error {
+        flk_nix::Error::Build(failure) => hint(failure),
         _ => None,
     };
-    let failure = Failure::new(format!("cannot build {host}"));
-    match foreign {
-        Some(system) => failure.because(error).hint(format!(
-            "this machine builds nothing for {system}: give one that does with --builders 'ssh-ng://MACHINE {system}' or in nix.conf, \
-             fetch it from a cache with --substituters, or let this machine emulate it (QEMU by binfmt, and `extra-platforms = {system}` in nix.conf)"
-        )),
-        None => failure.because(error),
+    let failure = Failure::new(format!("cannot build {host}")).because(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 
-/// The system that Nix has no builder for, by its message: `a 'aarch64-linux' with features {} is required to build …` before 2.31,
-/// `Required system: 'aarch64-linux' …` since.
-fn foreign_system(reason: &str) -> Option<&str> {
-    let quoted = if reason.contains("is required to build") {
-        reason
-    } else {
-        reason.split_once("Required system:")?.1
-    };
-    quoted.split('\'').nth(1)
+/// What to do where no machine that Nix knows can build something.
+fn hint(failure: &BuildFailure) -> Option<String> {
+    let Lacking { system, features } = failure.lacks()?;
+    let system = system.unwrap_or("SYSTEM");
+    if let Some(machine) = failure.unreachable.first() {
+        return Some(format!(
+            "{machine} was not to be reached: Nix logs in there without a question, as root where its daemon builds, else as you; \
+             `nix --extra-experimental-features nix-command store ping --store {machine}` shows how far it comes"
+        ));
+    }
+    if !features.is_empty() {
+        let list = features.join(",");
+        return Some(format!(
+            "this machine has no feature `{list}`: give one that has with --builders 'ssh-ng://MACHINE {system} - 1 1 {list}' or in nix.conf, \
+             or fetch it from a cache with --substituters"
+        ));
+    }
+    Some(format!(
+        "this machine builds nothing for {system}: give one that does with --builders 'ssh-ng://MACHINE {system}' or in nix.conf, \
+         fetch it from a cache with --substituters, or let this machine emulate it (QEMU by binfmt, and `extra-platforms = {system}` in nix.conf)"
+    ))
 }
 
 /// What the user sees of a build.
@@ -203,14 +212,22 @@ impl Building {
     /// Shows what Nix reports.
     pub(crate) fn tell(&mut self, event: Event) {
         match event {
-            // Nix counts what it has by now; the plan says how many it will be.
+            // Nix counts what it knows of by now, and newer versions some of it twice; the plan says how many it will be.
             Event::Builds { done, expected } => {
-                self.phase.set(done, expected.max(self.build as u64));
+                let total = if self.build > 0 {
+                    self.build as u64
+                } else {
+                    expected
+                };
+                self.phase.set(done, total.max(done));
             }
             Event::Download { done, expected } => self
                 .download
                 .get_or_insert_with(|| Phase::start("fetch", Unit::Bytes))
                 .set(done, expected),
+            event @ Event::Fetching { .. } => {
+                tell(self.download.as_ref().unwrap_or(&self.phase), event);
+            }
             event => tell(&self.phase, event),
         }
     }
@@ -234,26 +251,4 @@ fn root(workspace: &Workspace, host: &str, purpose: &str) -> Result<PathBuf> {
         .places
         .cache("roots")?
         .join(format!("{purpose}-{name}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn foreign_systems_are_told() {
-        for (reason, expected) in [
-            (
-                "a 'aarch64-linux' with features {} is required to build '/nix/store/x.drv', but I am a 'x86_64-linux' with features {kvm}",
-                Some("aarch64-linux"),
-            ),
-            (
-                "Reason: required system or feature not available\nRequired system: 'riscv64-linux' with features {}\nCurrent system: 'x86_64-linux'",
-                Some("riscv64-linux"),
-            ),
-            ("its builder failed with exit code 1", None),
-        ] {
-            assert_eq!(foreign_system(reason), expected, "{reason}");
-        }
-    }
 }

@@ -87,6 +87,19 @@ impl<T, E: Error + 'static> Context<T> for Result<T, E> {
     }
 }
 
+/// How a user who may not write to the store gets one.
+pub(crate) const STORE_HINT: &str = "have Nix's daemon run, which lends everybody root's store (on Debian and Ubuntu: `apt install nix-setup-systemd`), \
+     or make the store yours: `sudo mkdir -p /nix/var/nix && sudo chown -R \"$USER\" /nix`";
+
+/// Whether Nix was not let at its store or its database.
+fn is_anothers_store(message: &str) -> bool {
+    message.contains("/nix/")
+        && ["Permission denied", "Operation not permitted"]
+            .iter()
+            .any(|refusal| message.contains(refusal))
+        && !message.contains("sandbox")
+}
+
 /// Further lines of a known error, and what to do about it.
 fn advice(error: &(dyn Error + 'static)) -> (Vec<String>, Option<String>) {
     let hint = |text: &str| (Vec::new(), Some(text.to_owned()));
@@ -105,6 +118,12 @@ fn advice(error: &(dyn Error + 'static)) -> (Vec<String>, Option<String>) {
                     .log_command()
                     .map(|command| format!("the whole log: {command}")),
             ),
+            flk_nix::Error::Command { message, .. } if is_anothers_store(message) => {
+                hint(STORE_HINT)
+            }
+            flk_nix::Error::Evaluation(failure) if is_anothers_store(&failure.message) => {
+                hint(STORE_HINT)
+            }
             _ => (Vec::new(), None),
         };
     }

@@ -1,8 +1,14 @@
 //! A host's `image.json`, or its system: the derivation that an evaluation gives, remembered by everything it depends on.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use flk_nix::{Event, quote};
@@ -11,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     archive,
     error::{Failure, Result},
-    place::write_whole,
+    place::{self, write_whole},
     ui::{self, Phase, Unit},
     workspace::Workspace,
 };
@@ -90,6 +96,51 @@ impl Evaluation {
         }
         Ok(evaluation)
     }
+}
+
+/// The names of the repository's hosts.
+pub(crate) fn host_names(
+    workspace: &Workspace,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Vec<String>> {
+    let json = workspace
+        .nix
+        .evaluate(
+            &workspace.flake,
+            "nixosConfigurations",
+            "builtins.attrNames",
+            on_event,
+        )
+        .map_err(|error| {
+            without_hosts(workspace, &error).unwrap_or_else(|| workspace.explain(error).into())
+        })?;
+    Ok(serde_json::from_value(json)?)
+}
+
+/// Evaluates something of each host, as many at a time as there are processors and free memory for; the results are in the order of the names.
+pub(crate) fn at_a_time<T: Send>(names: &[String], evaluate: impl Fn(&str) -> T + Sync) -> Vec<T> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = processors.min(place::evaluations()).min(names.len());
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(name) = names.get(index) else { break };
+                    let result = evaluate(name);
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.insert(index, result);
+                }
+            });
+        }
+    });
+    let results = results.into_inner();
+    results
+        .unwrap_or_else(PoisonError::into_inner)
+        .into_values()
+        .collect()
 }
 
 fn recall(memory: &Path, wanted: Wanted) -> Option<Evaluation> {
@@ -296,16 +347,57 @@ fn packages_near(workspace: &Workspace, host: &str, name: &str) -> Vec<String> {
 /// Shows an event of Nix.
 pub(crate) fn tell(phase: &Phase, event: Event) {
     match event {
-        Event::Building { derivation } => phase.message(short_name(&derivation)),
+        Event::Building {
+            derivation,
+            machine: None,
+        } => phase.message(short_name(&derivation)),
+        Event::Building {
+            derivation,
+            machine: Some(machine),
+        } => {
+            let name = short_name(&derivation);
+            ui::detail(format_args!("{name} is built on {machine}"));
+            phase.message(format!("{name} on {machine}"));
+        }
+        Event::Fetching { path, from } => {
+            let name = short_name(&path);
+            ui::detail(format_args!("{name} comes from {from}"));
+            phase.message(name);
+        }
+        // Of a flake's inputs; what is built has a phase of its own for it.
+        Event::Download { done, expected } => {
+            phase.message(format!("{} of {}", ui::bytes(done), ui::bytes(expected)));
+        }
         Event::Log { derivation, line } => {
             ui::detail(format_args!("{}> {line}", short_name(&derivation)));
         }
         Event::Warning(text) => ui::warn(text),
+        Event::Untrusted { setting } => tell_untrusted(&setting),
         Event::Unsandboxed { reason } => ui::note(format_args!(
             "note: Nix's sandbox does not work here ({reason}); building without it"
         )),
         _ => {}
     }
+}
+
+/// Says once that a setting has no effect, and what would give it one.
+fn tell_untrusted(setting: &str) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let is_new = TOLD
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(setting.to_owned());
+    if !is_new {
+        return;
+    }
+    let or_the_cache = match setting.strip_prefix("substituters ") {
+        Some(address) => format!(", or for this cache alone `trusted-substituters = {address}`"),
+        None => String::new(),
+    };
+    ui::warn(format_args!(
+        "Nix ignores {setting}, because its daemon does not trust you: ask the administrator of this machine for your name in `trusted-users` of \
+         /etc/nix/nix.conf{or_the_cache}"
+    ));
 }
 
 /// `/nix/store/<hash>-htop-3.4.drv` → `htop-3.4`.

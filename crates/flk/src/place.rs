@@ -100,6 +100,17 @@ pub(crate) fn initial_heap() -> Option<u64> {
     (bytes > LEAST).then_some(bytes.min(MOST))
 }
 
+/// How many evaluations the memory that is free is enough for, at least one. A large host's takes 2 GiB on NixOS.
+pub(crate) fn evaluations() -> usize {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    available(&memory).map_or(1, evaluations_in)
+}
+
+fn evaluations_in(free: u64) -> usize {
+    const EACH: u64 = 2 << 30;
+    usize::try_from(free / EACH).unwrap_or(usize::MAX).max(1)
+}
+
 /// `MemAvailable` of proc_meminfo(5), which counts in KiB.
 fn available(memory: &str) -> Option<u64> {
     let line = memory
@@ -162,5 +173,12 @@ mod tests {
         let memory = "MemTotal:       24684000 kB\nMemFree:  1 kB\nMemAvailable:    2048 kB\n";
         assert_eq!(available(memory), Some(2 << 20));
         assert_eq!(available("MemTotal: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn evaluations_are_as_many_as_memory_has_room_for() {
+        for (gib, expected) in [(0, 1), (3, 1), (4, 2), (17, 8)] {
+            assert_eq!(evaluations_in(gib << 30), expected, "{gib} GiB");
+        }
     }
 }

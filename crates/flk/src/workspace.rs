@@ -142,6 +142,10 @@ impl Workspace {
         if let Ok(sources) = self.sources() {
             failure.relocate(&sources.source, "");
         }
+        // Newer versions of Nix name a file of a git repository by where it really is.
+        let top = self.repository.git.as_ref().map(|git| &git.top);
+        let top = top.unwrap_or(&self.repository.root);
+        failure.relocate(&top.to_string_lossy(), "");
         failure.relocate(&self.channel.store_path.to_string_lossy(), "<flk>");
         flk_nix::Error::Evaluation(failure)
     }

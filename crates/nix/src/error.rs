@@ -84,14 +84,103 @@ pub struct BuildFailure {
     pub reason: String,
     /// The last lines of the build's log, oldest first.
     pub log: Vec<String>,
+    /// The addresses of remote builders that were not to be reached.
+    pub unreachable: Vec<String>,
 }
 
 impl BuildFailure {
-    /// The call that prints the whole log.
+    /// The call that prints the whole log, where the build began.
     pub fn log_command(&self) -> Option<String> {
+        if self.lacks().is_some() {
+            return None;
+        }
         let derivation = self.derivation.as_deref()?;
         Some(format!(
             "nix --extra-experimental-features nix-command log {derivation}"
         ))
+    }
+
+    /// What no machine that Nix may build on has.
+    pub fn lacks(&self) -> Option<Lacking<'_>> {
+        if self.reason.contains("is required to build") {
+            // `a 'aarch64-linux' with features {kvm} is required to build '…', but I am a …`, before Nix 2.30.
+            return Some(Lacking {
+                system: quoted(&self.reason),
+                features: braced(&self.reason),
+            });
+        }
+        let after = |lead: &str| Some(self.reason.split_once(lead)?.1);
+        let (system, features) = (after("Required system:"), after("Required features:"));
+        (system.is_some() || features.is_some()).then(|| Lacking {
+            system: system.and_then(quoted),
+            // In one line with the system, or in one of their own.
+            features: features.or(system).map(braced).unwrap_or_default(),
+        })
+    }
+}
+
+/// What is wanted of a machine that builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking<'a> {
+    /// The system; `None` where Nix only names features.
+    pub system: Option<&'a str>,
+    /// Features by their names in nix.conf, `system-features`.
+    pub features: Vec<&'a str>,
+}
+
+fn quoted(text: &str) -> Option<&str> {
+    text.split('\'').nth(1)
+}
+
+/// `{a, b}` in the first line.
+fn braced(text: &str) -> Vec<&str> {
+    let line = text.lines().next().unwrap_or_default();
+    line.split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'))
+        .map_or("", |(names, _)| names)
+        .split([',', ' '])
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lacking_is_told() {
+        for (reason, expected) in [
+            (
+                "a 'aarch64-linux' with features {} is required to build '/nix/store/x.drv', but I am a 'x86_64-linux' with features {kvm}",
+                Some((Some("aarch64-linux"), vec![])),
+            ),
+            (
+                "a 'x86_64-linux' with features {big-parallel, kvm} is required to build '/nix/store/x.drv', but I am a 'x86_64-linux' with features {}",
+                Some((Some("x86_64-linux"), vec!["big-parallel", "kvm"])),
+            ),
+            (
+                "required system or feature not available\nRequired system: 'riscv64-linux' with features {}\nCurrent system: 'x86_64-linux' with features {kvm}",
+                Some((Some("riscv64-linux"), vec![])),
+            ),
+            (
+                "platform mismatch\nRequired system: 'riscv64-linux'\nCurrent system: 'x86_64-linux'",
+                Some((Some("riscv64-linux"), vec![])),
+            ),
+            (
+                "missing system features\nRequired features: {there}\nAvailable features: {kvm}",
+                Some((None, vec!["there"])),
+            ),
+            ("its builder failed with exit code 1", None),
+        ] {
+            let failure = BuildFailure {
+                derivation: Some("/nix/store/x.drv".to_owned()),
+                reason: reason.to_owned(),
+                log: Vec::new(),
+                unreachable: Vec::new(),
+            };
+            let expected = expected.map(|(system, features)| Lacking { system, features });
+            assert_eq!(failure.lacks(), expected, "{reason}");
+            assert_eq!(failure.log_command().is_none(), expected.is_some());
+        }
     }
 }

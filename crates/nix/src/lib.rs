@@ -9,6 +9,8 @@
 mod closure;
 mod configuration;
 mod derivation;
+#[cfg(test)]
+mod dialects;
 mod error;
 mod evaluate;
 mod fault;
@@ -26,7 +28,7 @@ mod text;
 
 pub use closure::{Closure, PathInfo};
 pub use derivation::{ArchiveFile, Derivation};
-pub use error::{BuildFailure, Error, Result};
+pub use error::{BuildFailure, Error, Lacking, Result};
 pub use evaluate::{FetchedFlake, Flake, FlakeSources};
 pub use fault::{EvaluationFailure, Position};
 pub use hash::{nar_hash_hex, sri};

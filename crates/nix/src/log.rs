@@ -15,6 +15,7 @@ const COPY_PATH: u64 = 100;
 const FILE_TRANSFER: u64 = 101;
 const BUILDS: u64 = 104;
 const BUILD: u64 = 105;
+const SUBSTITUTE: u64 = 108;
 const BUILD_LOG_LINE: u64 = 101;
 const PROGRESS: u64 = 105;
 const SET_EXPECTED: u64 = 106;
@@ -27,6 +28,15 @@ pub enum Event {
     Building {
         /// The `.drv`.
         derivation: String,
+        /// The remote builder; `None` for this machine.
+        machine: Option<String>,
+    },
+    /// A store path began to come from a substituter.
+    Fetching {
+        /// The store path.
+        path: String,
+        /// The substituter's address.
+        from: String,
     },
     /// How many builds are done, of how many that Nix expects by now.
     Builds {
@@ -51,6 +61,11 @@ pub enum Event {
     },
     /// A warning, or what an expression traces.
     Warning(String),
+    /// Nix does not trust the user, and did not do what was asked with a setting.
+    Untrusted {
+        /// The setting, with the value that was refused if only that was.
+        setting: String,
+    },
     /// Nix's sandbox does not work on this machine: from here on it is off.
     Unsandboxed {
         /// What Nix said.
@@ -70,11 +85,14 @@ struct Activity {
 #[derive(Default)]
 pub(crate) struct LogReader {
     activities: HashMap<u64, Activity>,
-    transferred: u64,
+    /// Bytes of activities that are over, by their kind.
+    transferred: BTreeMap<u64, u64>,
     expected_transfer: BTreeMap<u64, u64>,
     logs: HashMap<String, VecDeque<String>>,
     /// Every error message, with `error:`.
     pub(crate) errors: Vec<String>,
+    /// Remote builders that Nix gave up.
+    pub(crate) unreachable: Vec<String>,
 }
 
 impl LogReader {
@@ -128,20 +146,37 @@ impl LogReader {
         if !loud || warning.is_empty() || is_known(warning) {
             return Vec::new();
         }
-        vec![Event::Warning(warning.to_owned())]
+        if let Some(rest) = warning.strip_prefix("cannot build on '")
+            && let Some((machine, _)) = rest.split_once('\'')
+        {
+            self.unreachable.push(machine.to_owned());
+        }
+        match refused(warning) {
+            // flk's own, and only about how long to wait.
+            Some(setting) if setting == "download-attempts" => Vec::new(),
+            Some(setting) => vec![Event::Untrusted { setting }],
+            None => vec![Event::Warning(warning.to_owned())],
+        }
     }
 
     fn start(&mut self, id: u64, json: &Value) -> Vec<Event> {
         let kind = json["type"].as_u64().unwrap_or_default();
-        let derivation = (kind == BUILD)
-            .then(|| json["fields"][0].as_str().map(str::to_owned))
-            .flatten();
-        let events = derivation
-            .iter()
-            .map(|derivation| Event::Building {
-                derivation: derivation.clone(),
-            })
-            .collect();
+        let field = |index: usize| {
+            let text = json["fields"][index].as_str().unwrap_or_default();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        let derivation = field(0).filter(|_| kind == BUILD);
+        let event = match kind {
+            BUILD => derivation.clone().map(|derivation| Event::Building {
+                derivation,
+                machine: field(1),
+            }),
+            SUBSTITUTE => field(0).map(|path| Event::Fetching {
+                path,
+                from: field(1).unwrap_or_default(),
+            }),
+            _ => None,
+        };
         self.activities.insert(
             id,
             Activity {
@@ -150,14 +185,14 @@ impl LogReader {
                 ..Activity::default()
             },
         );
-        events
+        event.into_iter().collect()
     }
 
     fn stop(&mut self, id: u64) -> Vec<Event> {
         if let Some(activity) = self.activities.remove(&id)
-            && activity.kind == FILE_TRANSFER
+            && [FILE_TRANSFER, COPY_PATH].contains(&activity.kind)
         {
-            self.transferred += activity.done;
+            *self.transferred.entry(activity.kind).or_default() += activity.done;
         }
         Vec::new()
     }
@@ -188,7 +223,7 @@ impl LogReader {
                 done: number(0),
                 expected: number(1),
             }],
-            PROGRESS if activity.kind == FILE_TRANSFER => {
+            PROGRESS if activity.kind == FILE_TRANSFER || activity.kind == COPY_PATH => {
                 activity.done = number(0);
                 activity.expected = number(1);
                 self.download()
@@ -201,15 +236,27 @@ impl LogReader {
         }
     }
 
+    /// What is transferred over a network counts as it is there, compressed; what comes from a folder counts as it is in the store.
     fn download(&self) -> Vec<Event> {
-        let transfers = || {
+        let is_transfer = self.transferred.contains_key(&FILE_TRANSFER)
+            || self
+                .activities
+                .values()
+                .any(|activity| activity.kind == FILE_TRANSFER);
+        let kind = if is_transfer {
+            FILE_TRANSFER
+        } else {
+            COPY_PATH
+        };
+        let running = || {
             self.activities
                 .values()
-                .filter(|activity| activity.kind == FILE_TRANSFER)
+                .filter(|activity| activity.kind == kind)
         };
-        let done = self.transferred + transfers().map(|transfer| transfer.done).sum::<u64>();
-        let known = self.transferred + transfers().map(|transfer| transfer.expected).sum::<u64>();
-        let announced = self.expected_transfer.get(&FILE_TRANSFER).copied();
+        let over = self.transferred.get(&kind).copied().unwrap_or_default();
+        let done = over + running().map(|activity| activity.done).sum::<u64>();
+        let known = over + running().map(|activity| activity.expected).sum::<u64>();
+        let announced = self.expected_transfer.get(&kind).copied();
         let expected = announced.unwrap_or_default().max(known);
         if expected == 0 {
             return Vec::new();
@@ -218,12 +265,28 @@ impl LogReader {
     }
 }
 
+/// The setting that a warning says was ignored because of who asked: `substituters` by its value, others by their name.
+fn refused(warning: &str) -> Option<String> {
+    let quoted = |lead: &str| {
+        let (value, _) = warning.strip_prefix(lead)?.split_once('\'')?;
+        Some(value.to_owned())
+    };
+    if let Some(address) = quoted("ignoring untrusted substituter '") {
+        return Some(format!("substituters {address}"));
+    }
+    ["user", "client"]
+        .iter()
+        .filter(|_| warning.contains("you are not a trusted user"))
+        .find_map(|who| quoted(&format!("ignoring the {who}-specified setting '")))
+}
+
 /// Warnings about what flk does on purpose, or says itself.
 fn is_known(warning: &str) -> bool {
     warning.starts_with("you did not specify '--add-root'")
         || warning.starts_with("not writing modified lock file")
         || (warning.starts_with("Git tree ") && warning.ends_with("is dirty"))
         || warning.starts_with("the group 'nixbld'")
+        || warning.starts_with("you don't have Internet access")
         || warning.starts_with("(use '--show-trace'")
 }
 
@@ -253,7 +316,8 @@ mod tests {
             events,
             [
                 Event::Building {
-                    derivation: derivation.clone()
+                    derivation: derivation.clone(),
+                    machine: None,
                 },
                 Event::Log {
                     derivation,
@@ -309,6 +373,32 @@ mod tests {
         );
         assert_eq!(events, [Event::Warning("trace: look".to_owned())]);
         assert_eq!(reader.error_text(), "error: no");
+    }
+
+    #[test]
+    fn what_nix_refuses_a_stranger_is_told_from_other_warnings() {
+        for (message, setting) in [
+            (
+                "warning: ignoring untrusted substituter 'file:///c', you are not a trusted user.\nRun `man nix.conf`",
+                "substituters file:///c",
+            ),
+            (
+                "warning: ignoring untrusted substituter 'file:///c'",
+                "substituters file:///c",
+            ),
+            (
+                "warning: ignoring the user-specified setting 'builders', because it is a restricted setting and you are not a trusted user",
+                "builders",
+            ),
+            (
+                "warning: ignoring the client-specified setting 'sandbox', because it is a restricted setting and you are not a trusted user",
+                "sandbox",
+            ),
+        ] {
+            let setting = setting.to_owned();
+            let events = LogReader::default().line(message);
+            assert_eq!(events, [Event::Untrusted { setting }], "{message}");
+        }
     }
 
     #[test]

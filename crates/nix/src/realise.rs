@@ -86,6 +86,7 @@ pub(crate) fn sandbox_failure(reader: &LogReader) -> Option<String> {
         .chain(reader.all_lines())
         .find(|text| {
             text.contains("does not support the kernel namespaces")
+                || text.contains("cannot perform a sandboxed build")
                 || (REFUSALS.iter().any(|refusal| text.contains(refusal))
                     && SUBJECTS.iter().any(|subject| text.contains(subject)))
         })
@@ -99,14 +100,22 @@ pub(crate) fn sandbox_failure(reader: &LogReader) -> Option<String> {
 }
 
 pub(crate) fn build_failure(reader: &LogReader, stderr: &str) -> BuildFailure {
-    let direct = reader.errors.iter().find(|error| {
-        !error.contains("dependencies of derivation") && !error.contains("dependency failed")
-    });
-    let Some(error) = direct.or(reader.errors.first()) else {
+    let direct = || {
+        reader.errors.iter().filter(|error| {
+            !error.contains("dependencies of derivation") && !error.contains("dependency failed")
+        })
+    };
+    // What ssh and build hooks say of themselves may come before.
+    let of_a_derivation = direct().find(|error| derivation_in(error).is_some());
+    let Some(error) = of_a_derivation
+        .or(direct().next())
+        .or(reader.errors.first())
+    else {
         return BuildFailure {
             derivation: None,
             reason: last_error(stderr),
             log: Vec::new(),
+            unreachable: reader.unreachable.clone(),
         };
     };
     let derivation = derivation_in(error);
@@ -123,16 +132,27 @@ pub(crate) fn build_failure(reader: &LogReader, stderr: &str) -> BuildFailure {
             let (first, _) = reason.split_once(separator).unwrap_or((&reason, ""));
             first.to_owned()
         });
-    let prefix = derivation
-        .as_deref()
-        .map(|derivation| format!("builder for '{derivation}' "));
-    let reason = prefix
-        .and_then(|prefix| reason.strip_prefix(prefix.as_str()))
-        .map_or_else(|| reason.clone(), |rest| format!("its builder {rest}"));
+    let reason = plainly(&reason, derivation.as_deref().unwrap_or_default());
     BuildFailure {
         derivation,
         reason,
         log,
+        unreachable: reader.unreachable.clone(),
+    }
+}
+
+/// Why, without the derivation: `builder for '…' failed with exit code 1` is what Nix said before 2.30, `Cannot build '…'.`, a line break and
+/// `Reason: builder failed with exit code 1.` is what it says since.
+fn plainly(reason: &str, derivation: &str) -> String {
+    if let Some(rest) = reason.strip_prefix(&format!("builder for '{derivation}' ")) {
+        return format!("its builder {rest}");
+    }
+    let reason = reason
+        .strip_prefix(&format!("Cannot build '{derivation}'.\nReason: "))
+        .map_or(reason, |rest| rest.trim_end_matches('.'));
+    match reason.strip_prefix("builder failed") {
+        Some(rest) => format!("its builder failed{rest}"),
+        None => reason.to_owned(),
     }
 }
 
@@ -191,7 +211,7 @@ mod tests {
         ]);
         let failure = build_failure(&reader, "");
         assert_eq!(failure.derivation.as_deref(), Some("/nix/store/a-bad.drv"));
-        assert!(failure.reason.contains("exit code 1"));
+        assert_eq!(failure.reason, "its builder failed with exit code 1");
     }
 
     #[test]
@@ -208,6 +228,10 @@ mod tests {
             ("error: unable to start build process", false),
             (
                 "error: this system does not support the kernel namespaces that are required for sandboxing",
+                true,
+            ),
+            (
+                "error: cannot perform a sandboxed build because user namespaces are not enabled; check /proc/sys/user/max_user_namespaces",
                 true,
             ),
             ("error: builder for 'x' failed with exit code 1", false),

@@ -22,10 +22,11 @@ impl Request {
         self.settings.push((name.to_owned(), value.into()));
     }
 
-    /// Nothing is fetched: neither store paths nor sources, which count as fresh however old they are (what `nix --offline` sets).
+    /// Nothing is fetched: neither store paths nor sources, which count as fresh however old they are (what `nix --offline` does, by settings
+    /// that the daemon takes from anybody).
     pub fn set_offline(&mut self) {
         for (name, value) in [
-            ("substitute", "false"),
+            ("substituters", ""),
             ("tarball-ttl", "4294967295"),
             ("download-attempts", "1"),
             ("connect-timeout", "1"),

@@ -161,7 +161,8 @@ fn a_build_reports_progress_and_failure() {
     assert_eq!(fs::read_to_string(&outputs[0]).unwrap(), "done\n");
     assert_eq!(fs::read_link(&root).unwrap(), Path::new(&outputs[0]));
     assert!(events.contains(&Event::Building {
-        derivation: drv.clone()
+        derivation: drv.clone(),
+        machine: None,
     }));
     assert!(events.contains(&Event::Log {
         derivation: drv.clone(),

@@ -1,13 +1,8 @@
 //! `flk hosts`: what a repository holds, and whether it evaluates.
 
 use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
     path::PathBuf,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use flk_nix::{Event, quote};
@@ -17,7 +12,7 @@ use serde_json::Value;
 use crate::{
     archive,
     error::Result,
-    evaluation::{tell, without_hosts},
+    evaluation::{at_a_time, host_names, tell},
     ui::{self, Phase, Unit},
     workspace::Workspace,
 };
@@ -89,7 +84,7 @@ fn evaluate(workspace: &Workspace) -> Result<Vec<Host>> {
             .map(|(name, json)| good(workspace, name, &json))
             .collect(),
         _ => {
-            let names = names(workspace, &phase)?;
+            let names = host_names(workspace, &mut |event| quietly(&phase, event))?;
             phase.set(0, names.len() as u64);
             apart(workspace, &names, &mut phase)?
         }
@@ -98,45 +93,21 @@ fn evaluate(workspace: &Workspace) -> Result<Vec<Host>> {
     Ok(hosts)
 }
 
-fn names(workspace: &Workspace, phase: &Phase) -> Result<Vec<String>> {
-    let json = workspace
-        .nix
-        .evaluate(
-            &workspace.flake,
-            "nixosConfigurations",
-            "builtins.attrNames",
-            &mut |event| quietly(phase, event),
-        )
-        .map_err(|error| {
-            without_hosts(workspace, &error).unwrap_or_else(|| workspace.explain(error).into())
-        })?;
-    Ok(serde_json::from_value(json)?)
-}
-
-/// Each host in an evaluation of its own, as many at a time as there are processors.
+/// Each host in an evaluation of its own, several at a time.
 fn apart(workspace: &Workspace, names: &[String], phase: &mut Phase) -> Result<Vec<Host>> {
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let shared = Mutex::new(phase);
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(names.len()) {
-            scope.spawn(|| {
-                while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let host = alone(workspace, name);
-                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    found.insert(name.clone(), host);
-                    let mut phase = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    phase.set(found.len() as u64, names.len() as u64);
-                }
-            });
-        }
+    let shared = Mutex::new((0, phase));
+    let hosts = at_a_time(names, |name| {
+        let host = alone(workspace, name);
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.0 += 1;
+        let (done, phase) = &mut *shared;
+        phase.set(*done, names.len() as u64);
+        host
     });
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     if flk_nix::is_interrupted() {
         return Err(flk_nix::Error::Interrupted.into());
     }
-    Ok(found.into_values().collect())
+    Ok(hosts)
 }
 
 fn alone(workspace: &Workspace, name: &str) -> Host {

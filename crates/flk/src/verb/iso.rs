@@ -1,4 +1,6 @@
-//! `flk iso`: a host's file becomes a bootable ISO.
+//! `flk iso`: a host's file becomes a bootable ISO; with `--all`, every host's does.
+
+mod all;
 
 use std::{
     fs,
@@ -8,7 +10,7 @@ use std::{
 
 use flk_identity::{HostKey, IDENTITIES, Identities, Pin, Pins, Secret};
 use flk_image::{Manifest, Written};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     archive,
@@ -39,8 +41,11 @@ const RESULT: &str = "result";
 )]
 pub(crate) struct Args {
     /// The host: the name of its file in hosts/, without .nix.
-    #[arg(value_name = "HOST")]
-    pub(crate) host: String,
+    #[arg(value_name = "HOST", required_unless_present = "all")]
+    pub(crate) host: Option<String>,
+    /// Make every host's ISO. One that fails does not stop the others; what was made and what failed is told at the end.
+    #[arg(long, conflicts_with_all = ["host", "out", "dry_run"])]
+    pub(crate) all: bool,
     /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
     #[arg(long, value_name = "REF")]
     pub(crate) flake: Option<PathBuf>,
@@ -50,7 +55,8 @@ pub(crate) struct Args {
     /// Where to put the ISO.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Print what was made as JSON: host, path, size, build, reused, packed, channel, volumeId, fingerprint.
+    /// Print what was made as JSON: host, path, size, build, reused, packed, channel, volumeId, fingerprint; with --all, a list of
+    /// these, or of host and error.
     #[arg(long)]
     pub(crate) json: bool,
     /// Only say what would be downloaded and built.
@@ -77,9 +83,10 @@ impl Args {
     /// As the command line has them without options.
     pub(crate) fn new(host: String, flake: Option<PathBuf>) -> Self {
         Self {
-            host,
+            host: Some(host),
             flake,
             channel: None,
+            all: false,
             out: None,
             json: false,
             dry_run: false,
@@ -103,6 +110,10 @@ pub(crate) struct Iso {
 
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
+    if args.all {
+        ui::set_verbose(args.verbose);
+        return all::make(&args);
+    }
     make(&args).map(drop)
 }
 
@@ -110,18 +121,64 @@ pub(crate) fn run(args: Args) -> Result<()> {
 pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
     ui::set_verbose(args.verbose);
     let started = Instant::now();
+    let host = args.host.as_deref().unwrap_or_default();
     let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
-    let settings = Settings {
-        allow_no_keys: args.no_keys,
-    };
-    let evaluation = Evaluation::of(&workspace, &args.host, settings)?;
+    let evaluation = Evaluation::of(&workspace, host, settings(args))?;
     if args.dry_run {
         Missing::of(&workspace, &evaluation)?.report(args.json)?;
         return Ok(None);
     }
-    let document = closure::bring(&workspace, &args.host, &evaluation)?;
+    let made = make_of(args, &workspace, host, &evaluation, &mut |_, out| Ok(out))?;
+    tell(&made, started);
+    if args.json {
+        ui::data(serde_json::to_string_pretty(&made.report(host))?);
+    }
+    Ok(Some(made.iso))
+}
+
+fn settings(args: &Args) -> Settings {
+    Settings {
+        allow_no_keys: args.no_keys,
+    }
+}
+
+/// What was made, with what is said of it.
+struct Made {
+    iso: Iso,
+    written: Written,
+    manifest: Manifest,
+    fingerprint: Option<String>,
+}
+
+impl Made {
+    /// For `--json`.
+    fn report(&self, host: &str) -> Value {
+        let out = &self.iso.path;
+        json!({
+            "host": host,
+            "path": fs::canonicalize(out).unwrap_or(out.clone()),
+            "size": self.written.size,
+            "build": self.written.build,
+            "reused": self.written.reused,
+            "packed": image::hits(&self.written),
+            "channel": self.manifest.channel,
+            "volumeId": self.manifest.volume_id,
+            "fingerprint": self.fingerprint,
+        })
+    }
+}
+
+/// Makes the ISO of a host that is evaluated; `place` has the last word on where it goes, given the host and what its configuration says.
+fn make_of(
+    args: &Args,
+    workspace: &Workspace,
+    host: &str,
+    evaluation: &Evaluation,
+    place: &mut dyn FnMut(&str, PathBuf) -> Result<PathBuf>,
+) -> Result<Made> {
+    let document = closure::bring(workspace, host, evaluation)?;
     let manifest = Manifest::read(&document)?;
-    let out = target(args, &workspace, &manifest.file_name)?;
+    let out = place(host, target(args, workspace, &manifest.file_name)?)?;
 
     let closure = workspace.nix.closure(&manifest.store_roots)?;
     let mut options = flk_image::Options::new(env!("CARGO_PKG_VERSION"));
@@ -133,45 +190,36 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
     let key = if args.no_host_key {
         None
     } else {
-        Some(host_key(&workspace.places, build.as_str(), &args.host)?)
+        Some(host_key(&workspace.places, build.as_str(), host)?)
     };
     options.host_key = match &key {
         Some(key) => Some(flk_image::HostKey {
             private: key.private_file()?.to_string(),
             public: key.public_file()?,
             fingerprint: key.fingerprint(),
-            certificate: certificate(args, &workspace, build.as_str(), &key.public_file()?)?,
+            certificate: certificate(args, workspace, host, (build.as_str(), &key.public_file()?))?,
         }),
         None => None,
     };
     options.cache = image::cache(&workspace.places);
     let written = image::write(&manifest, &closure, &options, &out)?;
-    let fingerprint = key.as_ref().map(HostKey::fingerprint);
-    tell(&out, &written, fingerprint.as_deref(), started);
-    if args.json {
-        ui::data(serde_json::to_string_pretty(&json!({
-            "host": args.host,
-            "path": fs::canonicalize(&out).unwrap_or(out.clone()),
-            "size": written.size,
-            "build": written.build,
-            "reused": written.reused,
-            "packed": image::hits(&written),
-            "channel": manifest.channel,
-            "volumeId": manifest.volume_id,
-            "fingerprint": fingerprint,
-        }))?);
-    }
-    let public_key = match key {
+    let public_key = match &key {
         Some(key) => Some(key.public_file()?),
         None => None,
     };
-    Ok(Some(Iso {
-        path: out,
-        public_key,
-    }))
+    Ok(Made {
+        iso: Iso {
+            path: out,
+            public_key,
+        },
+        written,
+        manifest,
+        fingerprint: key.as_ref().map(HostKey::fingerprint),
+    })
 }
 
-fn tell(out: &Path, written: &Written, fingerprint: Option<&str>, started: Instant) {
+fn tell(made: &Made, started: Instant) {
+    let (out, written) = (&made.iso.path, &made.written);
     let state = if written.reused {
         "is up to date"
     } else {
@@ -183,7 +231,7 @@ fn tell(out: &Path, written: &Written, fingerprint: Option<&str>, started: Insta
         ui::bytes(written.size),
         ui::duration(started.elapsed())
     ));
-    if let Some(fingerprint) = fingerprint {
+    if let Some(fingerprint) = &made.fingerprint {
         ui::note(format_args!("its ssh host key: {fingerprint}"));
     }
 }
@@ -202,16 +250,16 @@ fn host_key(places: &Places, build: &str, host: &str) -> Result<HostKey> {
 fn certificate(
     args: &Args,
     workspace: &Workspace,
-    build: &str,
-    public: &str,
+    host: &str,
+    build_and_key: (&str, &str),
 ) -> Result<Option<String>> {
     if !args.sign {
         return Ok(None);
     }
     let identities = Identities::open(workspace.repository.root.join(IDENTITIES))?;
-    let addresses = authority::addresses_of(identities.all(), &args.host);
+    let addresses = authority::addresses_of(identities.all(), host);
     Authority::of(&workspace.places)
-        .certificate_of_build((build, public), &args.host, &addresses, args.sign_days)
+        .certificate_of_build(build_and_key, host, &addresses, args.sign_days)
         .map(Some)
 }
 

@@ -1,0 +1,178 @@
+//! Every host's ISO: evaluated several at a time, then built and packed one after the other, so that what they share is built and packed
+//! once. One host's failure is said when it happens, and counted at the end.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+
+use serde_json::{Value, json};
+
+use super::{Args, Made, make_of, settings, tell};
+use crate::{
+    archive,
+    error::{Failure, Result},
+    evaluation::{Evaluation, at_a_time, host_names},
+    ui::{self, Phase, Unit},
+    workspace::Workspace,
+};
+
+/// A host, and its ISO or the first line of why there is none.
+struct Outcome {
+    host: String,
+    made: Result<Made, String>,
+}
+
+/// Makes them.
+pub(super) fn make(args: &Args) -> Result<()> {
+    let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
+    archive::provide_indices(&workspace)?;
+    let phase = Phase::start("hosts", Unit::Time);
+    let names = host_names(&workspace, &mut |event| {
+        crate::evaluation::tell(&phase, event);
+    })?;
+    phase.finish(ui::count(names.len(), "host"));
+    if names.is_empty() {
+        return Err(
+            Failure::new("there are no hosts in this repository").hint("add a file to hosts/")
+        );
+    }
+    // A failure's causes stay in their thread, its text does not.
+    let evaluations = at_a_time(&names, |name| {
+        Evaluation::of(&workspace, name, settings(args)).map_err(|failure| failure.render())
+    });
+    let mut taken = BTreeMap::new();
+    let mut outcomes = Vec::new();
+    for (host, evaluation) in names.into_iter().zip(evaluations) {
+        obey()?;
+        let started = Instant::now();
+        let made = evaluation.and_then(|evaluation| {
+            make_of(args, &workspace, &host, &evaluation, &mut |host, out| {
+                place(&mut taken, host, out)
+            })
+            .map_err(|failure| failure.render())
+        });
+        obey()?;
+        match &made {
+            Ok(made) => tell(made, started),
+            Err(text) => ui::failure(text),
+        }
+        outcomes.push(Outcome { host, made });
+    }
+    report(args, &outcomes)
+}
+
+/// An interruption is no failure of one host.
+fn obey() -> Result<()> {
+    if flk_nix::is_interrupted() {
+        return Err(flk_nix::Error::Interrupted.into());
+    }
+    Ok(())
+}
+
+/// Where a host's ISO goes: where its configuration says, unless another host's is there.
+fn place(taken: &mut BTreeMap<PathBuf, String>, host: &str, out: PathBuf) -> Result<PathBuf> {
+    let own = out.with_file_name(format!("{host}.iso"));
+    for path in [out.clone(), own] {
+        if !taken.contains_key(&path) {
+            taken.insert(path.clone(), host.to_owned());
+            return Ok(path);
+        }
+    }
+    Err(Failure::new(format!(
+        "{} is the ISO of {} already",
+        out.display(),
+        taken[&out]
+    ))
+    .hint("give their ISOs different names, with `image.fileName` (`isoImage.isoName` before NixOS 25.05)"))
+}
+
+fn report(args: &Args, outcomes: &[Outcome]) -> Result<()> {
+    if args.json {
+        let list: Vec<Value> = outcomes
+            .iter()
+            .map(|Outcome { host, made }| match made {
+                Ok(made) => made.report(host),
+                Err(text) => json!({ "host": host, "error": reason(text) }),
+            })
+            .collect();
+        ui::data(serde_json::to_string_pretty(&list)?);
+    } else {
+        table(outcomes).iter().for_each(ui::data);
+    }
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| outcome.made.is_err())
+        .map(|outcome| outcome.host.as_str())
+        .collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} of {} failed: {}",
+        failed.len(),
+        ui::count(outcomes.len(), "host"),
+        failed.join(", ")
+    )))
+}
+
+fn table(outcomes: &[Outcome]) -> Vec<String> {
+    let width = outcomes
+        .iter()
+        .map(|outcome| outcome.host.chars().count())
+        .max()
+        .unwrap_or_default();
+    outcomes
+        .iter()
+        .map(|Outcome { host, made }| match made {
+            Ok(made) => {
+                let state = if made.written.reused {
+                    "is up to date"
+                } else {
+                    "is ready"
+                };
+                format!(
+                    "{host:<width$}  {state:<13}  {:>8}  {}",
+                    ui::bytes(made.written.size),
+                    made.iso.path.display()
+                )
+            }
+            Err(text) => format!("{host:<width$}  fails: {}", reason(text)),
+        })
+        .collect()
+}
+
+/// A rendered failure in a line: its last cause, or what failed, without the headings.
+fn reason(text: &str) -> &str {
+    let mut causes = text.lines().filter_map(|line| {
+        line.strip_prefix("caused by: ")
+            .or_else(|| line.strip_prefix("error: "))
+    });
+    causes.next_back().unwrap_or(text).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_in_a_line_is_its_cause() {
+        let text = "error: box does not evaluate\ncaused by: attribute 'z' missing\n    at x:1:2\nhint: y\n";
+        assert_eq!(reason(text), "attribute 'z' missing");
+        assert_eq!(reason("error: no\n"), "no");
+    }
+
+    #[test]
+    fn no_host_takes_anothers_place() {
+        let mut taken = BTreeMap::new();
+        let mut place = |host: &str, name: &str| {
+            super::place(&mut taken, host, PathBuf::from("result/iso").join(name))
+                .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+                .map_err(|failure| failure.render())
+        };
+        assert_eq!(place("a", "nixos.iso").unwrap(), "nixos.iso");
+        assert_eq!(place("b", "nixos.iso").unwrap(), "b.iso");
+        let refused = place("b", "b.iso").unwrap_err();
+        assert!(
+            refused.contains("b.iso is the ISO of b already"),
+            "{refused}"
+        );
+    }
+}

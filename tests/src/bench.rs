@@ -24,6 +24,8 @@ pub enum Need {
     File(&'static str),
     /// flk's own release binaries, which `cargo xtask` builds.
     Flk,
+    /// Other versions of Nix than this machine's ([`crate::RELEASES`]), which `cargo xtask` fetches.
+    OtherNix,
 }
 
 impl Need {
@@ -108,6 +110,13 @@ impl Need {
                 .map(|name| crate::binary(name))
                 .find(|path| !path.exists())
                 .map(|path| format!("{} (`cargo xtask test` builds it)", path.display())),
+            Need::OtherNix => crate::RELEASES
+                .iter()
+                .find(|release| !release.is_here())
+                .map(|release| {
+                    let (suite, version) = (release.suite, release.version);
+                    format!("Nix {version} of Debian {suite} (`cargo xtask setup` fetches it)")
+                }),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The same repository gives the same ISO, bit for bit, in another folder and however much of it was packed before; and nothing is done
-//! twice in one.
+//! twice in one, nor for several hosts.
 
-use flk_tests::{Bench, BenchError, Fixture, Need};
+use flk_tests::{Bench, BenchError, Fixture, Need, run};
 use std::{
     fs::{self, File},
     io::{self, Write},
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -76,19 +77,43 @@ fn builds_reproducibly() -> Result<(), BenchError> {
         "with nothing changed it takes {took:?}"
     );
 
-    // What is in it decides: a file more is another build.
+    // What is in it decides: other files make another build. Every host's is made, though one of them is broken.
     copy.put("profiles/more.nix", "{ }\n")?;
-    let more = copy
+    copy.put(
+        "hosts/Broken.nix",
+        "{ imports = [ ./NixOS.nix ]; services.nowhere.enable = true; }\n",
+    )?;
+    run(Command::new("git").arg("-C").arg(&copy.repository).args([
+        "rm",
+        "--quiet",
+        "hosts/Grub.nix",
+        "hosts/Other.nix",
+    ]))?
+    .success()?;
+    let output = copy
         .flk
-        .run(&copy.repository, &["iso", "NixOS", "--json"])?
-        .success()?;
-    let more: serde_json::Value = serde_json::from_str(&more.stdout).unwrap();
+        .run(&copy.repository, &["iso", "--all", "--json"])?;
+    assert_eq!(output.code, Some(1), "{}", output.all());
+    assert!(
+        output.stderr.contains("error: 1 of 3 hosts failed: Broken"),
+        "{}",
+        output.stderr
+    );
+    let list: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let why = list[0]["error"].as_str().unwrap_or_default();
+    assert!(why.contains("services.nowhere"), "{why}");
+    // The third is the first without its keys: what they share is packed once.
+    let packed = |kind: &str| list[2]["packed"][kind].as_u64().unwrap_or_default();
+    assert_eq!(list[2]["host"], "template", "{list}");
+    assert!(packed("fromCache") > 10 * packed("new"), "{list}");
+    let more = &list[1];
+    assert_eq!(more["host"], "NixOS", "{list}");
     assert_ne!(more["build"], report["build"]);
     // It leaves nearly all blocks where they were, so that a stick needs little writing: at most 5 % differ.
     let (differ, blocks) = different_blocks(&shared.iso, &copy.iso)?;
     let _ = writeln!(
         io::stderr(),
-        "builds_reproducibly: one file more: {} of {} store paths are new, {differ} of {blocks} blocks of 4 KiB differ",
+        "builds_reproducibly: other files: {} of {} store paths are new, {differ} of {blocks} blocks of 4 KiB differ",
         more["packed"]["new"],
         more["packed"]["new"].as_u64().unwrap_or(0)
             + more["packed"]["fromCache"].as_u64().unwrap_or(0)

@@ -1,6 +1,7 @@
 //! What flk, its tests and its demo need of a Debian 12 machine, installed where it is missing.
 
 use crate::{Error, Result, build, say};
+use flk_tests::RELEASES;
 use std::{
     path::Path,
     process::{Command, Stdio},
@@ -87,10 +88,22 @@ const PACKAGES: [Package; 28] = [
     package("g++", "c++", "builds libFuzzer"),
 ];
 
-/// Installs what is missing and builds flk.
+/// Installs what is missing, fetches other versions of Nix, and builds flk.
 pub(crate) fn run() -> Result<()> {
     packages()?;
+    other_versions_of_nix();
     build::release()
+}
+
+/// What cannot be had is missed by the test that needs it, which says so or, in CI, fails.
+fn other_versions_of_nix() {
+    for release in RELEASES.iter().filter(|release| !release.is_here()) {
+        let (suite, version) = (release.suite, release.version);
+        say(format_args!("fetching Nix {version} of Debian {suite}"));
+        if let Err(error) = release.provide() {
+            say(format_args!("cannot fetch it: {error}"));
+        }
+    }
 }
 
 /// Installs what is missing; asks nothing.

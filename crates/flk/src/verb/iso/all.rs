@@ -14,7 +14,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// A host, and its ISO or the first line of why there is none.
+/// A host, and its ISO or why there is none, as it was said.
 struct Outcome {
     host: String,
     made: Result<Made, String>,
@@ -139,13 +139,31 @@ fn table(outcomes: &[Outcome]) -> Vec<String> {
         .collect()
 }
 
-/// A rendered failure in a line: its last cause, or what failed, without the headings.
-fn reason(text: &str) -> &str {
-    let mut causes = text.lines().filter_map(|line| {
-        line.strip_prefix("caused by: ")
-            .or_else(|| line.strip_prefix("error: "))
-    });
-    causes.next_back().unwrap_or(text).trim()
+/// A rendered failure in a line: its last cause, or what failed, without headings, place and a build's log.
+fn reason(text: &str) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut is_over = false;
+    for line in text.lines() {
+        let heading = ["error: ", "caused by: "]
+            .iter()
+            .find_map(|heading| line.strip_prefix(heading));
+        if let Some(cause) = heading {
+            lines = vec![cause];
+            is_over = false;
+            continue;
+        }
+        is_over |= ["hint: ", "    > ", "    at "]
+            .iter()
+            .any(|end| line.starts_with(end));
+        if !is_over {
+            lines.push(line);
+        }
+    }
+    let words: Vec<&str> = lines
+        .iter()
+        .flat_map(|line| line.split_whitespace())
+        .collect();
+    words.join(" ")
 }
 
 #[cfg(test)]
@@ -157,6 +175,10 @@ mod tests {
         let text = "error: box does not evaluate\ncaused by: attribute 'z' missing\n    at x:1:2\nhint: y\n";
         assert_eq!(reason(text), "attribute 'z' missing");
         assert_eq!(reason("error: no\n"), "no");
+        let text = "error: cannot build a\ncaused by: these are unknown:\n      services.b (c:1)\nhint: d\n";
+        assert_eq!(reason(text), "these are unknown: services.b (c:1)");
+        let text = "error: cannot build a\ncaused by: b failed\n    > one\n    > two\n";
+        assert_eq!(reason(text), "b failed");
     }
 
     #[test]

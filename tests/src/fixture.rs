@@ -194,7 +194,7 @@ impl Fixture {
         let (options, _) = text.rsplit_once('}').unwrap_or_default();
         next.put(
             host,
-            &format!("{options}  time.timeZone = \"Europe/Vienna\";\n}}\n"),
+            &format!("{options}  environment.etc.\"motto\".text = \"one option more\";\n}}\n"),
         )?;
         next.flk.run(&next.repository, &["iso", HOST])?.success()?;
         Ok(next)

@@ -19,7 +19,7 @@ use crate::registration::registration;
 use crate::write::Options;
 
 /// Says what the description is of; changed whenever its shape or the ISO's layout does.
-const CONTEXT: &str = "flk 2026-11-23 image build id 4";
+const CONTEXT: &str = "flk 2026-11-23 image build id 5";
 
 /// The id of a build: 32 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! The order of store paths in the image: what changes least comes first, so that a small change leaves most bytes where they are.
 //!
-//! A path stands before all that depends on it. Among what this leaves free, a path that more of the closure depends on
-//! comes first: a changed path changes whatever depends on it, so what configuration changes ends up last.
+//! Small paths come after all others: they are what configuration makes, and one more of them, or one less, moves what comes
+//! behind it, which is little. Within these two parts a path stands before all that depends on it, and among what this leaves
+//! free, one that more of the closure depends on comes first: a changed path changes whatever depends on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +11,19 @@ use flk_nix::{Closure, PathInfo};
 /// Digits of a store path's hash, before the dash and the name.
 const HASH_LEN: usize = 32;
 
-/// The paths of a closure, dependencies before dependents, whatever the order in which the closure has them.
+/// Bytes of a NAR from which on a path is not small. Of the template's closure the smaller ones are a third by number, and half
+/// a megabyte packed.
+const SMALL: u64 = 64 << 10;
+
+/// The paths of a closure: large ones, then small ones, each dependencies before dependents, whatever the order in which the
+/// closure has them.
 pub(crate) fn by_dependency(closure: &Closure) -> Vec<&PathInfo> {
     let mut paths: Vec<&PathInfo> = closure.paths.iter().collect();
     paths.sort_by(|a, b| stable_name(&a.path).cmp(&stable_name(&b.path)));
     let counts = dependents(&paths);
     let mut order: Vec<usize> = (0..paths.len()).collect();
     // A dependency has strictly more dependents than any of these. The sort keeps the order of names.
-    order.sort_by_key(|at| std::cmp::Reverse(counts[*at]));
+    order.sort_by_key(|at| (paths[*at].nar_size < SMALL, std::cmp::Reverse(counts[*at])));
     order.into_iter().map(|at| paths[at]).collect()
 }
 
@@ -112,6 +118,24 @@ mod tests {
             };
             assert_eq!(names(&closure), expected);
         }
+    }
+
+    #[test]
+    fn one_more_small_path_moves_no_large_one() {
+        let large = |letter, name, references: &[(char, &str)]| PathInfo {
+            nar_size: SMALL,
+            ..info(letter, name, references)
+        };
+        let closure = Closure {
+            paths: vec![
+                info('a', "system", &[('b', "text"), ('c', "tool")]),
+                info('b', "text", &[]),
+                large('c', "tool", &[('d', "libc")]),
+                large('d', "libc", &[]),
+                large('e', "alone", &[]),
+            ],
+        };
+        assert_eq!(names(&closure), ["libc", "tool", "alone", "text", "system"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, StatVfsMountFlags, statvfs};
 use rustix::io::Errno;
@@ -143,40 +143,13 @@ pub fn is_mount_point(path: &Path) -> bool {
     let Ok(resolved) = fs::canonicalize(path) else {
         return false;
     };
-    mount_points()
-        .iter()
-        .any(|point| Path::new(point) == resolved)
+    mount_points().contains(&resolved)
 }
 
-/// Every mount point of this name space, in the order of mounting (`proc_pid_mountinfo(5)`).
-pub fn mount_points() -> Vec<String> {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    text.lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(unescape)
-        .collect()
-}
-
-/// Undoes `\040` and the like.
-fn unescape(field: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = field.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digits = tail
-            .get(..3)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) if first == b'\\' => {
-                bytes.push(byte);
-                rest = &tail[3..];
-            }
-            _ => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Every mount point of this name space, in the order of mounting.
+pub fn mount_points() -> Vec<PathBuf> {
+    let mounts = flk_mounts::read().unwrap_or_default();
+    mounts.into_iter().map(|mount| mount.point).collect()
 }
 
 /// A bind of a folder that is not mounted anywhere yet.
@@ -244,7 +217,6 @@ pub fn put_in_place(tree: &OwnedFd, target: &Path) -> Result<()> {
     }
     let inner = mount_points()
         .into_iter()
-        .map(std::path::PathBuf::from)
         .filter(|point| point != target && point.starts_with(target));
     let inner: Vec<_> = inner
         .filter_map(|point| Some((bind_tree(&point).ok()?, point)))
@@ -300,9 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mount_points_are_unescaped() {
-        assert_eq!(unescape("/a\\040b\\134c"), "/a b\\c");
-        assert_eq!(unescape("/a\\"), "/a\\");
+    fn mount_points_are_told_from_folders() {
         assert!(is_mount_point(Path::new("/proc")));
         assert!(!is_mount_point(Path::new("/proc/self")));
     }

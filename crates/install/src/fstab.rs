@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::mounts::unescape;
+use flk_mounts::unescape;
 
 /// One line that names a device.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -115,7 +115,7 @@ pub(crate) fn claim(root: &Path, mounts: &Mounts) -> Result<(PathBuf, Turn)> {
     let Some(mount) = mounts.at(&root) else {
         return Err(Error::NotMounted { root });
     };
-    if mount.read_only {
+    if mount.is_read_only {
         return Err(Error::ReadOnly { root });
     }
     if metadata.uid() != 0 {
@@ -153,7 +153,7 @@ pub(crate) fn check_boot_partition(root: &Path, esp: &Path, mounts: &Mounts) -> 
             let fs_type = mount.fs_type.clone();
             Err(Error::BootNotFat { place, fs_type })
         }
-        Some(mount) if mount.read_only => Err(Error::ReadOnly { root: place }),
+        Some(mount) if mount.is_read_only => Err(Error::ReadOnly { root: place }),
         Some(_) => Ok(()),
     }
 }

@@ -3,13 +3,13 @@
 //! Needs root, Nix and the right to mount; where one is missing it is skipped, but in CI that is a failure.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use flk_install::{Error, Options, System, TEMPORARY_PREFIX, execute, plan};
 use flk_nix::Nix;
+use flk_tests::{Need, can_prove, run};
 
 /// The name of a system that is NixOS's.
 const NIXOS: &str = "nixos";
@@ -23,22 +23,12 @@ struct Bench {
 impl Bench {
     /// A root of `size` megabytes; `None`: something is missing here.
     fn open(name: &str, size: u32) -> Option<Bench> {
-        let missing = |what: &str| {
-            assert!(
-                std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-                "{what}, and in CI nothing is skipped"
-            );
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
-        };
-        if !rustix::process::geteuid().is_root() {
-            missing("this user is not root");
+        let needs: &[Need] = &[Need::Root, Need::Program("nix"), Need::Program("mount")];
+        if !can_prove("installing", &[needs]) {
             return None;
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let Ok(nix) = Nix::find(&path, flk_nix::Options::default()) else {
-            missing("there is no Nix");
-            return None;
-        };
+        let nix = Nix::find(&path, flk_nix::Options::default()).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let made = system(dir.path(), name);
         if name == NIXOS {
@@ -47,15 +37,14 @@ impl Bench {
         let toplevel = nix.add_path(&made, &format!("system-{name}")).unwrap();
         let root = dir.path().join("root");
         fs::create_dir(&root).unwrap();
-        let mounted = Command::new("mount")
+        let mut mount = Command::new("mount");
+        mount
             .args(["-t", "tmpfs", "-o"])
             .arg(format!("size={size}m,mode=0755"))
-            .args([Path::new("tmpfs"), &root])
-            .output();
-        if !mounted.is_ok_and(|output| output.status.success()) {
-            missing("nothing can be mounted here");
-            return None;
-        }
+            .args([Path::new("tmpfs"), &root]);
+        run(&mut mount)
+            .and_then(|output| output.success())
+            .unwrap();
         let closure = nix.closure(&[&toplevel]).unwrap();
         Some(Bench {
             options: Options {

@@ -91,23 +91,21 @@ pub struct Inspection {
 }
 
 /// An image that is open.
-type Image = flk_iso9660::Image<File>;
+pub(crate) type Image = flk_iso9660::Image<File>;
 
 /// Looks at an image, in a file or on a device.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Iso`] and [`Error::Squashfs`] when it is damaged, or none.
 pub fn inspect(path: &Path) -> Result<Inspection> {
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
-    let length = file
+    let (mut image, mut other) = open(path)?;
+    let length = other
         .seek(SeekFrom::End(0))
         .map_err(Error::io("read", path))?;
     let iso = |source| Error::Iso {
         path: path.to_owned(),
         source,
     };
-    let other = file.try_clone().map_err(Error::io("read", path))?;
-    let mut image = Image::open(file).map_err(iso)?;
     let volume = image.volume();
     let size = u64::from(volume.blocks) * flk_iso9660::format::BLOCK as u64;
     let created = volume.created.map(|time| time.0);
@@ -152,8 +150,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
 /// # Errors
 /// [`Error::NotOnImage`]; those of [`inspect`].
 pub fn extract(path: &Path, name: &str, out: &mut dyn Write) -> Result<u64> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let other = file.try_clone().map_err(Error::io("read", path))?;
+    let (mut image, other) = open(path)?;
     let iso = |source| Error::Iso {
         path: path.to_owned(),
         source,
@@ -162,7 +159,6 @@ pub fn extract(path: &Path, name: &str, out: &mut dyn Write) -> Result<u64> {
         path: path.to_owned(),
         name: name.to_owned(),
     };
-    let mut image = Image::open(file).map_err(iso)?;
     if name.starts_with("/nix/store/") {
         let entry = image.find(STORE.as_bytes()).map_err(iso)?;
         let entry = entry
@@ -177,6 +173,17 @@ pub fn extract(path: &Path, name: &str, out: &mut dyn Write) -> Result<u64> {
         .ok_or_else(missing)?;
     let mut reader = image.file(&entry).map_err(iso)?;
     std::io::copy(&mut reader, out).map_err(Error::io("read", path))
+}
+
+/// An image, and its file once more, for the store in it: each reads at places of its own choice.
+pub(crate) fn open(path: &Path) -> Result<(Image, File)> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let other = file.try_clone().map_err(Error::io("read", path))?;
+    let image = Image::open(file).map_err(|source| Error::Iso {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((image, other))
 }
 
 /// Names, bytes and places of all files.

@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use flk_mounts::{Mount, TABLE};
 use rustix::fs::OFlags;
 
 use crate::device::{Device, Machine, text};
@@ -129,18 +130,14 @@ impl Use {
 
 /// The kernel's tables of what is in use (proc_pid_mountinfo(5), proc_swaps(5)).
 pub(crate) struct Tables {
-    pub(crate) mounts: String,
+    pub(crate) mounts: Vec<Mount>,
     pub(crate) swaps: String,
 }
 
 impl Tables {
     pub(crate) fn read() -> Result<Tables> {
-        let read = |path: &str| {
-            let path = Path::new(path);
-            fs::read_to_string(path).map_err(Error::io("read", path))
-        };
         Ok(Tables {
-            mounts: read("/proc/self/mountinfo")?,
+            mounts: flk_mounts::read().map_err(Error::io("read", Path::new(TABLE)))?,
             // A kernel without swap has no such table.
             swaps: fs::read_to_string("/proc/swaps").unwrap_or_default(),
         })
@@ -153,28 +150,28 @@ impl Tables {
         for number in &device.numbers {
             stacked_on(number, machine, &mut numbers, &mut built);
         }
-        let mounted: Vec<(String, String)> = self
-            .mounts
-            .lines()
-            .filter_map(mount)
-            .filter(|(number, _, source)| {
-                // Btrfs mounts have numbers of their own.
-                numbers.contains(number) || number_of(source).is_some_and(|n| numbers.contains(&n))
-            })
-            .map(|(_, point, source)| (point, source))
-            .collect();
-        let at = |place: &str| mounted.iter().any(|(point, _)| point == place);
+        let is_on_it = |mount: &&Mount| {
+            // Btrfs mounts have numbers of their own.
+            numbers.contains(&mount.number)
+                || number_of(&mount.source).is_some_and(|number| numbers.contains(&number))
+        };
+        let mounted: Vec<&Mount> = self.mounts.iter().filter(is_on_it).collect();
+        let at = |place: &str| mounted.iter().any(|mount| mount.point == Path::new(place));
         if at("/") {
             return Some(Use::Root);
         }
         if MEDIA.iter().any(|place| at(place)) {
             return Some(Use::Medium);
         }
-        if let Some((point, source)) = mounted.into_iter().next() {
-            return Some(Use::Mounted { source, point });
+        if let Some(mount) = mounted.first() {
+            return Some(Use::Mounted {
+                source: mount.source.clone(),
+                point: mount.point.display().to_string(),
+            });
         }
         let swap = self.swaps.lines().skip(1).find_map(|line| {
-            let path = unescape(line.split_whitespace().next()?);
+            let path = flk_mounts::unescape(line.split_whitespace().next()?);
+            let path = String::from_utf8_lossy(&path).into_owned();
             number_of(&path)
                 .filter(|number| numbers.contains(number))
                 .map(|_| path)
@@ -241,18 +238,6 @@ fn kind_of(folder: &Path) -> Holder {
     }
 }
 
-/// Device number, mount point and source of a line of mountinfo.
-fn mount(line: &str) -> Option<(String, String, String)> {
-    let (own, super_block) = line.split_once(" - ")?;
-    let own: Vec<&str> = own.split(' ').collect();
-    let source = super_block.split(' ').nth(1)?;
-    Some((
-        own.get(2)?.to_string(),
-        unescape(own.get(4)?),
-        unescape(source),
-    ))
-}
-
 /// The device number of a block device's node.
 fn number_of(path: &str) -> Option<String> {
     let path = Path::new(path);
@@ -262,25 +247,6 @@ fn number_of(path: &str) -> Option<String> {
     let number = fs::metadata(path).ok()?.rdev();
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
     (number != 0).then(|| format!("{major}:{minor}"))
-}
-
-/// Blanks and backslashes are three octal digits.
-fn unescape(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let code = rest
-            .get(at + 1..at + 4)
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(code) => out.push(char::from(code)),
-            None => out.push('\\'),
-        }
-        rest = &rest[at + if code.is_some() { 4 } else { 1 }..];
-    }
-    out.push_str(rest);
-    out
 }
 
 #[cfg(test)]
@@ -317,7 +283,7 @@ mod tests {
         };
         let use_of = |mounts: &str| {
             let tables = Tables {
-                mounts: mounts.into(),
+                mounts: flk_mounts::parse(mounts),
                 swaps: "Filename Type\n/nowhere/swap file 1 0 -2\n".into(),
             };
             tables.use_of(&stick(), &machine).map(|why| why.to_string())

@@ -13,7 +13,7 @@ use flk_iso9660::Kind;
 use serde::Serialize;
 
 use crate::disk::forget;
-use crate::inspect::{STORE, Store};
+use crate::inspect::{STORE, Store, open};
 use crate::{Error, Result, gpt};
 
 /// Damage in a row.
@@ -110,10 +110,10 @@ fn rows(damaged: &[u64], length: u64) -> Vec<Damage> {
 
 /// Says what lies where the damage is, as far as tables can be read.
 fn name(path: &Path, damage: &mut [Damage]) -> Result<()> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let other = file.try_clone().map_err(Error::io("read", path))?;
-    let Ok(mut image) = flk_iso9660::Image::open(file) else {
-        return Ok(());
+    let (mut image, other) = match open(path) {
+        Ok(opened) => opened,
+        Err(Error::Iso { .. }) => return Ok(()),
+        Err(error) => return Err(error),
     };
     let mut walk = image.walk();
     let mut store = None;

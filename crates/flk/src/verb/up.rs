@@ -9,6 +9,8 @@ use std::{
     process::Command,
 };
 
+use flk_mounts::Mount;
+
 use crate::{
     error::{Context, Failure, Result},
     git, place,
@@ -108,7 +110,7 @@ impl Hardware {
     fn read() -> Self {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let mut hardware = Self {
-            file_systems: mounted(&text("/proc/self/mountinfo")),
+            file_systems: mounted(flk_mounts::read().unwrap_or_default()),
             swap: swap(&text("/proc/swaps")),
             by_uefi: Path::new("/sys/firmware/efi").exists(),
         };
@@ -146,26 +148,18 @@ impl Hardware {
     }
 }
 
-/// Block devices of proc_pid_mountinfo(5): each once, where it is mounted whole.
-fn mounted(mountinfo: &str) -> Vec<Mounted> {
+/// Block devices: each once, where it is mounted whole.
+fn mounted(mounts: Vec<Mount>) -> Vec<Mounted> {
     let mut found: Vec<Mounted> = Vec::new();
-    for line in mountinfo.lines() {
-        let Some((before, after)) = line.split_once(" - ") else {
-            continue;
-        };
-        let before: Vec<&str> = before.split(' ').collect();
-        let after: Vec<&str> = after.split(' ').collect();
-        let ([_, _, _, "/", mount_point, ..], [kind, device, ..]) =
-            (before.as_slice(), after.as_slice())
-        else {
-            continue;
-        };
+    for mount in mounts {
+        let device = mount.source;
         let is_disk = device.starts_with("/dev/") && !device.starts_with("/dev/loop");
-        if is_disk && found.iter().all(|other| other.device != *device) {
+        let is_whole = mount.root == Path::new("/");
+        if is_whole && is_disk && found.iter().all(|other| other.device != device) {
             found.push(Mounted {
-                device: (*device).to_owned(),
-                mount_point: mount_point.replace("\\040", " "),
-                kind: (*kind).to_owned(),
+                device,
+                mount_point: mount.point.display().to_string(),
+                kind: mount.fs_type,
             });
         }
     }
@@ -224,7 +218,7 @@ mod tests {
             31 28 254:2 / /my\\040disk rw - vfat /dev/vda2 rw\n\
             32 28 7:0 / /iso ro - squashfs /dev/loop0 ro\n";
         let hardware = Hardware {
-            file_systems: mounted(mountinfo),
+            file_systems: mounted(flk_mounts::parse(mountinfo)),
             swap: swap(
                 "Filename Type Size Used Priority\n/dev/vda3 partition 1 0 -2\n/swapfile file 1 0 -3\n/dev/zram0 partition 1 0 5\n",
             ),

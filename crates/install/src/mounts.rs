@@ -14,7 +14,9 @@ pub(crate) struct Mounts(Vec<Mount>);
 impl Mounts {
     /// Reads the table.
     pub(crate) fn read() -> Result<Mounts> {
-        read().map(Mounts).map_err(Error::io("read", Path::new(TABLE)))
+        read()
+            .map(Mounts)
+            .map_err(Error::io("read", Path::new(TABLE)))
     }
 
     #[cfg(test)]

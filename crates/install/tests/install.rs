@@ -42,9 +42,7 @@ impl Bench {
             .args(["-t", "tmpfs", "-o"])
             .arg(format!("size={size}m,mode=0755"))
             .args([Path::new("tmpfs"), &root]);
-        run(&mut mount)
-            .and_then(|output| output.success())
-            .unwrap();
+        run(&mut mount).and_then(|output| output.success()).unwrap();
         let closure = nix.closure(&[&toplevel]).unwrap();
         Some(Bench {
             options: Options {

@@ -96,25 +96,38 @@ mod tests {
              36 21 254:2 /sub /mnt rw,relatime shared:9 master:1 - ext4 /dev/vda2 rw\n\
              no mount\n\
              38 21 8:1 / /with\\040blank ro - iso9660 /dev/my\\134disk ro\n\
-             39 21 0:30 / /none rw -  \n\
+             39 21 0:30 / /none rw - tmpfs  rw\n\
              40 21 254:1 / /mnt/boot rw - vfat /dev/vda1 ro,fmask=0022\n",
         );
-        let points: Vec<_> = mounts.iter().map(|mount| mount.point.to_str().unwrap()).collect();
-        assert_eq!(points, ["/", "/mnt", "/with blank", "/mnt/boot"]);
-        let [_, sub, blank, boot] = &mounts[..] else {
+        let points: Vec<_> = mounts
+            .iter()
+            .map(|mount| mount.point.to_str().unwrap())
+            .collect();
+        assert_eq!(points, ["/", "/mnt", "/with blank", "/none", "/mnt/boot"]);
+        let [_, sub, blank, none, boot] = &mounts[..] else {
             panic!("{mounts:?}")
         };
-        assert_eq!((sub.number.as_str(), sub.root.as_path()), ("254:2", Path::new("/sub")));
-        assert_eq!((blank.source.as_str(), blank.fs_type.as_str()), ("/dev/my\\disk", "iso9660"));
+        assert_eq!(
+            (sub.number.as_str(), sub.root.as_path()),
+            ("254:2", Path::new("/sub"))
+        );
+        assert_eq!(
+            (blank.source.as_str(), blank.fs_type.as_str()),
+            ("/dev/my\\disk", "iso9660")
+        );
         let read_only: Vec<_> = mounts.iter().map(|mount| mount.is_read_only).collect();
-        assert_eq!(read_only, [false, false, true, true]);
+        assert_eq!(read_only, [false, false, true, false, true]);
+        assert_eq!(none.source, "");
         assert_eq!(boot.source, "/dev/vda1");
     }
 
     #[test]
     fn this_machine_has_a_root() {
         let mounts = read().unwrap();
-        assert!(mounts.iter().any(|mount| mount.point == Path::new("/")), "{mounts:?}");
+        assert!(
+            mounts.iter().any(|mount| mount.point == Path::new("/")),
+            "{mounts:?}"
+        );
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! A real image, and the stick that it was written to, are whole to the byte; a hundred flipped bytes are found where they are, in files that they are in.
+//! A real image, and the stick that it was written to, are whole to the byte; the host's next image, one option later, comes there by few writes, as if it was
+//! written whole; a hundred flipped bytes are found where they are, in files that they are in.
 
 use flk_tests::{Bench, BenchError, Fixture, Need, run};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
+    io::Write as _,
     os::unix::fs::FileExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -12,8 +14,10 @@ use std::{
 const FLIPS: u64 = 100;
 /// Of so many of them one is looked for in the files that are named.
 const NAMED: usize = 5;
-/// Bytes of the stick.
-const STICK: u64 = 1 << 30;
+/// Bytes of the sticks.
+const STICK: u64 = 512 << 20;
+/// So much of an image is written at most, in percent, when one option has changed.
+const CHANGED: u64 = 7;
 /// Bytes that a digest is of.
 const BLOCK: u64 = 32 << 10;
 
@@ -22,33 +26,61 @@ fn flk(arguments: &[&str], path: &Path) -> Result<flk_tests::Output, BenchError>
     run(command.args(arguments).arg(path))
 }
 
+fn blank(path: PathBuf) -> Result<PathBuf, BenchError> {
+    flk_tests::blank_disk(path, STICK)
+}
+
+fn bytes_of(path: &Path) -> Result<u64, BenchError> {
+    Ok(fs::metadata(path).map_err(BenchError::file(path))?.len())
+}
+
 #[test]
 fn damage_is_found_where_it_is() -> Result<(), BenchError> {
-    let Some(bench) = Bench::open("verifies_media", &[Need::BUILDS])? else {
+    let needs: &[Need] = &[
+        Need::Program("sgdisk"),
+        Need::Program("sfdisk"),
+        Need::Program("cmp"),
+    ];
+    let Some(bench) = Bench::open("verifies_media", &[Need::BUILDS, needs])? else {
         return Ok(());
     };
     let fixture = Fixture::shared(&bench)?;
     let dir = tempfile::tempdir().map_err(BenchError::file(std::env::temp_dir()))?;
     flk(&["verify"], &fixture.iso)?.success()?;
 
-    let stick = dir.path().join("stick");
-    File::create(&stick)
-        .and_then(|file| file.set_len(STICK))
-        .map_err(BenchError::file(&stick))?;
-    let iso = fixture.iso.display().to_string();
-    flk(&["write", "--yes", &iso], &stick)?.success()?;
+    let stick = blank(dir.path().join("stick"))?;
+    let write = |options: &[&str], iso: &Path, stick: &Path| -> Result<u64, BenchError> {
+        let iso = iso.display().to_string();
+        let all = [&["write", "--yes", "--json", &iso], options].concat();
+        let said = flk(&all, stick)?.success()?.stdout;
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
+        Ok(said["written"].as_u64().unwrap_or(u64::MAX))
+    };
+    write(&[], &fixture.iso, &stick)?;
+    let iso = fixture.with_one_option_more(dir.path())?.iso;
+    let written = write(&[], &iso, &stick)?;
+    let length = bytes_of(&iso)?;
+    let _ = writeln!(
+        std::io::stderr(),
+        "one option changed: {written} of {length} bytes written, {:.1} %",
+        written as f64 * 100.0 / length as f64
+    );
+    assert!(written * 100 < length * CHANGED, "{written} of {length}");
+    let other = blank(dir.path().join("other"))?;
+    assert!(write(&["--full"], &iso, &other)? >= length);
+    run(Command::new("cmp").args([&stick, &other]))?.success()?;
+
     let whole = flk(&["verify"], &stick)?.success()?;
     assert!(
         whole.stderr.contains("is whole: build "),
         "{}",
         whole.stderr
     );
-    run(Command::new("sgdisk").arg("--verify").arg(&stick))?.success()?;
+    let said = run(Command::new("sgdisk").arg("--verify").arg(&stick))?.success()?;
+    assert!(said.stdout.contains("No problems found."), "{}", said.all());
+    run(Command::new("sfdisk").arg("--verify").arg(&stick))?.success()?;
 
     // One in each hundredth, at a place that looks random and is the same each time.
-    let length = fs::metadata(&fixture.iso)
-        .map_err(BenchError::file(&fixture.iso))?
-        .len();
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -94,7 +126,7 @@ fn damage_is_found_where_it_is() -> Result<(), BenchError> {
                 let bytes = fs::read(out).ok()?;
                 done.success().ok().map(|_| bytes)
             };
-            let good = extract(&fixture.iso);
+            let good = extract(&iso);
             good.is_some() && extract(&stick) != good
         });
         in_files += u64::from(is_damaged);

@@ -45,13 +45,13 @@ pub enum Fault {
     Gone,
 }
 
-type Cue = (usize, Box<dyn FnOnce() -> Fault + Send>);
+type Cue = (u64, Box<dyn FnOnce() -> Fault + Send>);
 
 struct State {
     bytes: Vec<u8>,
     fault: Fault,
     is_gone: bool,
-    writes: usize,
+    written: u64,
     cue: Option<Cue>,
 }
 
@@ -95,12 +95,12 @@ impl State {
         if self
             .cue
             .as_ref()
-            .is_some_and(|(number, _)| *number == self.writes)
+            .is_some_and(|(byte, _)| *byte < self.written + bytes.len() as u64)
             && let Some((_, act)) = self.cue.take()
         {
             self.fault = act();
         }
-        self.writes += 1;
+        self.written += bytes.len() as u64;
         let has = |at: u64| (offset..offset + bytes.len() as u64).contains(&at);
         let mut bytes = bytes.to_vec();
         match self.fault {
@@ -150,7 +150,7 @@ impl FaultyDisk {
             bytes,
             fault: Fault::None,
             is_gone: false,
-            writes: 0,
+            written: 0,
             cue: None,
         }));
         let folder = tempfile::tempdir().map_err(BenchError::file(std::env::temp_dir()))?;
@@ -178,14 +178,14 @@ impl FaultyDisk {
         let mut state = self.state();
         state.fault = fault;
         state.is_gone = false;
-        state.writes = 0;
+        state.written = 0;
         state.cue = None;
     }
 
-    /// When the kernel comes with this write, counted from 0, `act` is called before it is done, and says what is wrong from then on.
-    pub fn at_write(&self, number: usize, act: impl FnOnce() -> Fault + Send + 'static) {
+    /// When so many bytes have been written and the kernel comes with the next ones, `act` is called before that is done, and says what is wrong from then on.
+    pub fn at_byte(&self, byte: u64, act: impl FnOnce() -> Fault + Send + 'static) {
         self.set(Fault::None);
-        self.state().cue = Some((number, Box::new(act)));
+        self.state().cue = Some((byte, Box::new(act)));
     }
 
     /// What it has. Nothing is in flight when this is read.
@@ -198,9 +198,9 @@ impl FaultyDisk {
         self.state().bytes.copy_from_slice(bytes);
     }
 
-    /// How many writes have come to it.
-    pub fn writes(&self) -> usize {
-        self.state().writes
+    /// How many bytes were written to it; in how many pieces, the kernel decides.
+    pub fn written(&self) -> u64 {
+        self.state().written
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

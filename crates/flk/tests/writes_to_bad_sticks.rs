@@ -20,7 +20,7 @@ use workbench::Workbench;
 /// Bytes of the sticks.
 const SIZE: usize = 16 << 20;
 /// How often a stick is pulled out, and flk killed.
-const POINTS: usize = 10;
+const POINTS: u64 = 10;
 /// A file system in which nothing is left to be written by the kernel when it has time.
 const QUIET: [&str; 3] = ["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"];
 /// What the notes of a write that was not ended say.
@@ -70,24 +70,19 @@ impl Case {
         self.bench.flk(&self.arguments(image))
     }
 
-    /// How many writes of the kernel a whole write takes.
-    fn writes(&self) -> usize {
+    /// Ten places among the bytes of a whole write, the first and the last among them.
+    fn points(&self) -> Vec<u64> {
         self.disk.set(Fault::None);
         self.write("2.iso").ended(0);
-        self.disk.writes()
-    }
-
-    /// Ten places among all writes, the first among them. The kernel does not cut the same write into as many each time.
-    fn points(&self) -> Vec<usize> {
-        let last = self.writes().min(self.writes()) - 2;
-        assert!(last >= POINTS, "{last}");
+        let last = self.disk.written() - 1;
+        assert!(last > 6 << 20, "{last}");
         (0..POINTS)
             .map(|point| last * point / (POINTS - 1))
             .collect()
     }
 
     /// After a write of the second image was cut off: nothing starts unless all of one image is there, and the next write ends it.
-    fn is_gone_on_with(&self, point: usize) {
+    fn is_gone_on_with(&self, point: u64) {
         self.disk.set(Fault::None);
         let left = self.disk.bytes();
         let has_all_of = |one: &[u8]| {
@@ -95,11 +90,11 @@ impl Case {
             left[body.clone()] == one[body]
         };
         let is_whole = has_all_of(&self.first) || has_all_of(&self.second);
-        assert!(!starts(&left) || is_whole, "after {point} writes");
+        assert!(!starts(&left) || is_whole, "after {point} bytes");
         let is_noted = left.starts_with(b"flk is writing an image to this disk: ");
         let next = self.bench.flk(&self.arguments("2.iso")[..4]).ended(0);
         assert_eq!(next.stderr.contains(GOES_ON), is_noted, "{}", next.stderr);
-        assert!(self.disk.bytes() == self.second, "after {point} writes");
+        assert!(self.disk.bytes() == self.second, "after {point} bytes");
     }
 }
 
@@ -119,7 +114,7 @@ fn a_stick_that_is_pulled_out_never_starts_half_an_image() {
     let mut noted = 0;
     for point in case.points() {
         case.disk.fill(&case.first);
-        case.disk.at_write(point, || Fault::Gone);
+        case.disk.at_byte(point, || Fault::Gone);
         let run = case.write("2.iso").ended(1);
         let says = |text: &str| run.stderr.contains(text);
         assert!(
@@ -127,7 +122,7 @@ fn a_stick_that_is_pulled_out_never_starts_half_an_image() {
             "{}",
             run.stderr
         );
-        noted += usize::from(case.disk.bytes().starts_with(b"flk is writing"));
+        noted += u64::from(case.disk.bytes().starts_with(b"flk is writing"));
         case.is_gone_on_with(point);
     }
     assert!(noted >= POINTS - 3, "{noted}");
@@ -142,7 +137,7 @@ fn a_write_that_is_killed_never_starts_half_an_image() {
     for point in case.points() {
         case.disk.fill(&case.first);
         let (tell, told) = mpsc::channel();
-        case.disk.at_write(point, move || {
+        case.disk.at_byte(point, move || {
             let flk: u32 = told.recv().unwrap();
             kill_process(Pid::from_raw(flk.cast_signed()).unwrap(), Signal::KILL).unwrap();
             Fault::None
@@ -153,9 +148,9 @@ fn a_write_that_is_killed_never_starts_half_an_image() {
         assert_eq!(
             output.status.code(),
             None,
-            "after {point} writes: {output:?}"
+            "after {point} bytes: {output:?}"
         );
-        noted += usize::from(case.disk.bytes().starts_with(b"flk is writing"));
+        noted += u64::from(case.disk.bytes().starts_with(b"flk is writing"));
         case.is_gone_on_with(point);
     }
     assert!(noted >= POINTS - 3, "{noted}");

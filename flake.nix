@@ -6,20 +6,9 @@
     { self }:
     let
       system = "x86_64-linux";
-      builder = import ./nix/debian/pkgs/builder.nix {
+      packages.flk = import ./nix/package.nix {
         flk = self;
         inherit system;
-      };
-      packages.flk = builder.build {
-        name = "flk";
-        command = "tree";
-        parameters.entries = [
-          {
-            path = "bin/flk";
-            link = "${self}/bin/flk";
-          }
-        ];
-        attributes.meta.mainProgram = "flk";
       };
     in
     {
@@ -27,19 +16,20 @@
         default = packages.flk;
       };
 
+      # By a derivation's output: Nix 2.8 takes no other program.
       apps.${system} = rec {
         default = flk;
         flk = {
           type = "app";
-          program = "${self}/bin/flk";
+          program = "${packages.flk}/bin/flk";
         };
       };
 
       lib = import ./nix/lib.nix { flk = self; };
 
       nixosModules = {
-        live = ./nix/live.nix;
-        image = ./nix/image.nix;
+        live.imports = [ ./nix/live.nix ];
+        image.imports = [ ./nix/image.nix ];
       };
 
       templates = rec {

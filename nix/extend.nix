@@ -45,8 +45,25 @@ let
     ]
     ++ [ (if user ? hashedPasswordFile then "hashedPasswordFile" else "passwordFile") ];
 
-  # What a dev shell is made of: nixpkgs' shells are none to be built, and say it; the built-in channel's are what their `PATH` has.
-  partsOf = shell: if shell ? inputDerivation then [ shell.inputDerivation ] else shell.shellTools or [ shell ];
+  # What a dev shell is made of: nixpkgs' shells are none to be built, and before 21.05 do not say it by themselves; the built-in channel's are what
+  # their `PATH` has.
+  partsOf =
+    shell:
+    if shell ? inputDerivation then
+      [ shell.inputDerivation ]
+    else if shell ? shellTools then
+      shell.shellTools
+    else
+      [ shell.stdenv ]
+      ++ map (package: package.dev or package) (shell.nativeBuildInputs ++ shell.buildInputs);
+
+  # Whether a host's packages are a nixpkgs as it is.
+  hasPackagesOf =
+    host: nixpkgs:
+    let
+      inherit (host.config.nixpkgs) config overlays;
+    in
+    toString (host.pkgs.path or "") == toString nixpkgs && config == { } && overlays == [ ];
 
   # The repository's dev shell, where its hosts are given the flake; one that does not evaluate is no reason to have no ISO.
   devShell =
@@ -55,7 +72,18 @@ let
       arguments = host._module.specialArgs or host.specialArgs or { };
       flake = arguments.self or arguments.inputs.self or { };
       inherit (host.pkgs.stdenv.hostPlatform) system;
-      parts = if flake ? devShells.${system}.default then partsOf flake.devShells.${system}.default else [ ];
+      parts =
+        if !(flake ? devShells.${system}.default) then
+          [ ]
+        else
+          let
+            shell = flake.devShells.${system}.default;
+          in
+          # One of `lib.devShell` is evaluated with the packages that are there already, where these are the same.
+          if shell ? ofPackages && hasPackagesOf host shell.nixpkgs then
+            partsOf (shell.ofPackages host.pkgs)
+          else
+            partsOf shell;
       tried = builtins.tryEval (builtins.deepSeq (map (part: part.outPath) parts) parts);
     in
     if tried.success then tried.value else [ ];
@@ -90,6 +118,21 @@ let
     else
       { networking.nftables.tables = builtins.mapAttrs (_: _: { enable = lib.mkOverride 40 false; }) tables; };
 
+  # The host's kernel as it is, with its patches: nixpkgs would put it together once more. A variant may say another.
+  kernel =
+    host:
+    let
+      packages = host.config.boot.kernelPackages or { };
+    in
+    if packages ? extend then
+      {
+        boot.kernelPackages = host.pkgs.lib.mkOverride (host.options.boot.kernelPackages.highestPrio - 1) (
+          packages // { extend = _: packages; }
+        );
+      }
+    else
+      { };
+
   extend =
     host:
     let
@@ -105,6 +148,7 @@ let
     else
       host.extendModules {
         modules = variants host ++ [
+          (kernel host)
           (ownTables host)
           isoImage
           (flk + "/nix/live.nix")
@@ -112,6 +156,8 @@ let
           {
             _file = "flk iso";
             inherit disabledModules;
+            # The host has been checked for definitions without an option. What is left here are those for modules that were left out.
+            _module.check = host.pkgs.lib.mkOverride 40 false;
             # The packages are the host's own, evaluated once for both systems; those of modules that are left out are at hand all the same.
             _module.args.pkgs = host.pkgs.lib.mkOverride 40 host.pkgs;
             environment.systemPackages =

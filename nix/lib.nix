@@ -129,20 +129,29 @@ in
       packages ? (_pkgs: [ ]),
     }:
     let
-      pkgs = if nixpkgs == null then debian.packageSets lock { } else nixpkgs.legacyPackages.${system};
+      ofPackages =
+        pkgs:
+        pkgs.mkShell (
+          if nixpkgs == null then
+            {
+              name = "flk";
+              packages = [ pkgs.flk ] ++ packages pkgs;
+            }
+          else
+            {
+              name = "flk";
+              # Before 21.05, `mkShell` had no `packages`.
+              nativeBuildInputs = packages pkgs;
+              shellHook = "PATH=${flk}/bin:$PATH";
+            }
+        );
     in
-    pkgs.mkShell (
-      if nixpkgs == null then
-        {
-          name = "flk";
-          packages = [ pkgs.flk ] ++ packages pkgs;
-        }
-      else
-        {
-          name = "flk";
-          # Before 21.05, `mkShell` had no `packages`.
-          nativeBuildInputs = packages pkgs;
-          shellHook = "PATH=${flk}/bin:$PATH";
-        }
-    );
+    if nixpkgs == null then
+      ofPackages (debian.packageSets lock { })
+    else
+      # nix/extend.nix has the host's packages at hand, which are the same unless the host changes them.
+      ofPackages nixpkgs.legacyPackages.${system}
+      // {
+        inherit nixpkgs ofPackages;
+      };
 }

@@ -119,6 +119,8 @@ in
     }
     (whereKnown [ "security" "sudo-rs" "enable" ] false)
     (whereKnown [ "users" "allowNoPasswordLogin" ] true)
+    # It makes no users that log in.
+    (whereKnown [ "systemd" "sysusers" "enable" ] false)
 
     # Console: logged in, with a banner that says where the machine is to be found.
     (

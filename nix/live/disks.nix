@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  modulesPath,
   options,
   ...
 }:
@@ -50,10 +51,24 @@ let
         ];
       };
     };
+
+  # NixOS's medium was mounted by its own script alone, until 2025: with systemd in the initrd it would find no root. No option tells.
+  ofScriptAlone =
+    let
+      text = builtins.readFile (modulesPath + "/installer/cd-dvd/iso-image.nix");
+    in
+    isNixOS && has [ "boot" "initrd" "systemd" "enable" ] && builtins.length (builtins.split "initrd[.]systemd" text) == 1;
 in
 {
   config = lib.mkMerge [
     (lib.optionalAttrs isNixOS { fileSystems = force mediumFileSystems; })
+    (lib.optionalAttrs ofScriptAlone (
+      lib.mkMerge [
+        (whereKnown [ "boot" "initrd" "systemd" "enable" ] false)
+        # It needs systemd there.
+        (whereKnown [ "system" "etc" "overlay" "enable" ] false)
+      ]
+    ))
     {
       swapDevices = force [ ];
       boot.loader.grub.enable = force false;
@@ -64,10 +79,24 @@ in
     (whereKnown [ "boot" "initrd" "secrets" ] { })
     # An initrd that waits at an ssh prompt for a passphrase.
     (whereKnown [ "boot" "initrd" "network" "enable" ] false)
+    (whereKnown [ "boot" "initrd" "network" "ssh" "enable" ] false)
+    (whereKnown [ "boot" "initrd" "network" "ifstate" "enable" ] false)
+    (whereKnown [ "boot" "initrd" "systemd" "network" "enable" ] false)
+    (whereKnown [ "boot" "initrd" "unl0kr" "enable" ] false)
     (whereKnown [ "boot" "initrd" "clevis" "enable" ] false)
     (whereKnown [ "boot" "zfs" "extraPools" ] [ ])
     (whereKnown [ "boot" "resumeDevice" ] "")
     (whereKnown [ "boot" "growPartition" ] false)
+    # The disks of a machine that this is started on are not to be written before somebody says so.
+    (whereKnown [ "boot" "initrd" "systemd" "repart" "enable" ] false)
+    (whereKnown [ "systemd" "repart" "enable" ] false)
+    # A host's own lines, such as those that roll its root back.
+    (whereKnown [ "boot" "initrd" "postDeviceCommands" ] "")
+    (whereKnown [ "boot" "initrd" "postResumeCommands" ] "")
+    (whereKnown [ "boot" "initrd" "postMountCommands" ] "")
+    (whereKnown [ "boot" "initrd" "systemd" "root" ] "fstab")
+    # /etc has the machine's identity written to it.
+    (whereKnown [ "system" "etc" "overlay" "mutable" ] true)
     (whereKnown [ "boot" "loader" "external" "enable" ] false)
     (whereKnown [ "boot" "loader" "generic-extlinux-compatible" "enable" ] false)
     (whereKnown [ "boot" "loader" "initScript" "enable" ] false)

@@ -19,7 +19,10 @@ let
     defaultGateway = null;
     defaultGateway6 = null;
     defaultGatewayWindowSize = null;
+    fooOverUDP = { };
+    greTunnels = { };
     interfaces = { };
+    ipips = { };
     macvlans = { };
     sits = { };
     vlans = { };
@@ -83,6 +86,7 @@ in
           }
       )
       (whereKnown [ "services" "connman" "enable" ] false)
+      (whereKnown [ "networking" "ifstate" "enable" ] false)
       (whereKnown [ "networking" "enableIPv6" ] true)
       (whereKnown [ "networking" "wireguard" "enable" ] false)
       (whereKnown [ "networking" "wg-quick" "interfaces" ] { })
@@ -90,6 +94,10 @@ in
       (whereKnown [ "networking" "firewall" "extraCommands" ] "")
       (whereKnown [ "networking" "firewall" "extraInputRules" ] "")
       (whereKnown [ "networking" "nftables" "ruleset" ] "")
+      # None at all, or before 23.05 one of what `ruleset` says.
+      (whereKnown [ "networking" "nftables" "rulesetFile" ] options.networking.nftables.rulesetFile.default)
+      # With it, NixOS's own options for open ports would be the firewall's again, as they are by default.
+      (whereKnown [ "services" "firewalld" "enable" ] false)
     ]
     ++ lib.mapAttrsToList (name: whereKnown [ "networking" name ]) none
   );

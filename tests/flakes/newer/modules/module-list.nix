@@ -1,0 +1,5 @@
+[
+  ./disks.nix
+  ./links.nix
+  ./sysusers.nix
+]

@@ -1,4 +1,6 @@
 //! An ISO starts a machine by BIOS and by UEFI, from a CD and from a disk, up to a login by ssh; and from memory alone.
+//!
+//! From a stick by UEFI: `checks_its_medium`.
 
 use flk_tests::{
     Bench, BenchError, Firmware, Fixture, Link, Machine, MachineOptions, Medium, Need,
@@ -62,7 +64,7 @@ fn bios_cd() -> Result<(), BenchError> {
 
 #[test]
 fn bios_disk() -> Result<(), BenchError> {
-    boots("bios_disk", Firmware::Bios, Medium::Disk, "vd")
+    boots("bios_disk", Firmware::Bios, Medium::UsbStick, "sd")
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn uefi_cd() -> Result<(), BenchError> {
 
 #[test]
 fn uefi_disk() -> Result<(), BenchError> {
-    boots("uefi_disk", Firmware::Uefi, Medium::UsbStick, "sd")
+    boots("uefi_disk", Firmware::Uefi, Medium::Disk, "vd")
 }
 
 /// The menu's second entry: once it runs, the medium may go.

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flk_benches::{Failure, median, outcome, say};
+use flk_benches::{Failure, median, outcome, say, words};
 use flk_install::{Options, System, execute, plan};
 use flk_nix::{Closure, Nix};
 use flk_tests::{Bench, BenchError, Fixture, Need, file_on_iso, run};
@@ -49,11 +49,8 @@ impl Tool {
 }
 
 fn main() -> ExitCode {
-    // Cargo's own flag, and what a user says.
-    let rounds = env::args()
-        .skip(1)
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(ROUNDS);
+    let rounds = words().find_map(|word| word.parse().ok());
+    let rounds = rounds.unwrap_or(ROUNDS);
     outcome(if env::var_os(INSIDE).is_some() {
         measure(rounds)
     } else {

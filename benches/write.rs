@@ -6,13 +6,13 @@
 //! `cargo bench -p flk-benches --bench write -- [ROUNDS]`, as root. Not supported: machines without loop devices.
 
 use std::{
-    env, fs,
-    io::Write,
+    fs,
     path::Path,
     process::{Command, ExitCode},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use flk_benches::{Failure, median, outcome, ratio, say, words};
 use flk_stick::{Options, Request, Written, execute, plan};
 use flk_tests::{Bench, Fixture, LoopDevice, Need, run};
 
@@ -22,8 +22,6 @@ const ROUNDS: usize = 5;
 const STICK: u64 = 512 << 20;
 /// Times of flk at most, by those of dd: the goal.
 const OF_DD: f64 = 1.05;
-
-type Failure = Box<dyn std::error::Error>;
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,18 +46,8 @@ impl Way {
 }
 
 fn main() -> ExitCode {
-    // Cargo's own flag, and what a user says.
-    let rounds = env::args()
-        .skip(1)
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(ROUNDS);
-    match measure(rounds) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say(&format!("error: {failure}"));
-            ExitCode::FAILURE
-        }
-    }
+    let rounds = words().find_map(|word| word.parse().ok());
+    outcome(measure(rounds.unwrap_or(ROUNDS)))
 }
 
 fn measure(rounds: usize) -> Result<(), Failure> {
@@ -112,7 +100,6 @@ fn measure(rounds: usize) -> Result<(), Failure> {
     for (way, time) in WAYS.into_iter().zip([dd, full, verified, changed_only]) {
         say(&format!("{:<34} {:.2} s", way.name(), time.as_secs_f64()));
     }
-    let ratio = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();
     let bytes = changed.map_or(0, |written| written.written);
     say(&format!(
         "flk takes {:.2} times as long as dd (goal: {OF_DD}), {:.2} times with reading back; only what differs ({:.1} MB) takes {:.2} times as long as all",
@@ -165,14 +152,4 @@ fn flk(image: &Path, device: &Path, options: Options) -> Result<Written, Failure
         allow_fixed: false,
     })?;
     Ok(execute(&plan, options, &mut |_| true)?)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-/// A bench prints what it finds.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -57,15 +57,19 @@ let
       [ shell.stdenv ]
       ++ map (package: package.dev or package) (shell.nativeBuildInputs ++ shell.buildInputs);
 
-  # Whether a host's packages are a nixpkgs as it is.
+  # Whether a host's packages are a nixpkgs as it is; what `nixpkgs.pkgs` was given may have overlays of its own.
   hasPackagesOf =
     host: nixpkgs:
     let
       inherit (host.config.nixpkgs) config overlays;
     in
-    toString (host.pkgs.path or "") == toString nixpkgs && config == { } && overlays == [ ];
+    toString (host.pkgs.path or "") == toString nixpkgs
+    && config == { }
+    && overlays == [ ]
+    && !(host.options.nixpkgs.pkgs.isDefined or false);
 
-  # The repository's dev shell, where its hosts are given the flake; one that does not evaluate is no reason to have no ISO.
+  # The repository's dev shell, where its hosts are given the flake; one that throws is no reason to have no ISO. (Nix lets nobody catch other errors,
+  # such as a package that there is not: `flk.live.devShell = false` leaves the shell out.)
   devShell =
     host:
     let
@@ -100,7 +104,9 @@ let
     if others == [ ] then
       [ ]
     else
-      map (definition: { specialisation = lib.mkOverride 40 (removeAttrs definition others); }) host.options.specialisation.definitions;
+      map (definition: {
+        specialisation = lib.mkOverride 40 (removeAttrs definition others);
+      }) host.options.specialisation.definitions;
 
   # A host's own tables of packets may shut ssh and mDNS out.
   ownTables =

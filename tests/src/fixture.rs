@@ -294,14 +294,6 @@ impl Fixture {
         file_on_iso(&self.iso, path)
     }
 
-    /// The same for another host's image.
-    ///
-    /// # Errors
-    /// When xorriso does not find it.
-    pub fn file_on(&self, iso: &Path, path: &str) -> Result<String, BenchError> {
-        file_on_iso(iso, path)
-    }
-
     /// The lines of `git ls-files` in the repository: what the image carries at `/devos`.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod esp;
 mod faulty_disk;
 mod fixture;
 mod flk;
+mod keeper;
 mod link;
 mod live_root;
 mod loop_device;

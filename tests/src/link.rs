@@ -1,7 +1,6 @@
 //! A link of a test's own: a network namespace with one bridge, machines' taps on it, and an operator who sits at the bridge.
 //!
-//! The namespace has no name: it lives as long as its keeper, a `cat` that waits on a pipe from the test, so neither a
-//! failed test nor a killed one leaves a network behind. A private mount namespace belongs to it, in which `/run` is empty
+//! The namespace has no name, and ends with the test. A private mount namespace belongs to it, in which `/run` is empty
 //! and names resolve through mDNS only (avahi's, by `libnss-mdns`), as on a desktop.
 //!
 //! The bridge is called `eno1`, so that the commands of the user's page work as they are written.
@@ -9,16 +8,16 @@
 use crate::{
     BenchError,
     command::{Output, mortal, run},
+    keeper::Keeper,
     until,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
     cell::Cell,
     fs::File,
-    io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener},
     os::fd::AsFd,
-    process::{Child, Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -39,7 +38,7 @@ exec cat
 
 /// A network with nothing on it but the operator and the machines of one test.
 pub struct Link {
-    keeper: Child,
+    keeper: Keeper,
     taps: Cell<u32>,
     files: tempfile::TempDir,
 }
@@ -60,41 +59,12 @@ impl Link {
             "passwd: files\ngroup: files\nhosts: files mdns6_minimal\n",
         )
         .map_err(BenchError::file(&nsswitch))?;
-        let mut keeper = Command::new("unshare")
-            .args([
-                "--net",
-                "--mount",
-                "--propagation",
-                "private",
-                "sh",
-                "-euc",
-                SETUP,
-                "link",
-            ])
-            .arg(files.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| BenchError::Start {
-                program: "unshare".into(),
-                source,
-            })?;
-        let mut answer = String::new();
-        if let Some(stdout) = keeper.stdout.take() {
-            // The pipe stays closed from here on: the keeper says nothing more.
-            let _ = BufReader::new(stdout).read_line(&mut answer);
-        }
-        if answer.trim() != "ready" {
-            let output = keeper
-                .wait_with_output()
-                .map_err(BenchError::file("the link's keeper"))?;
-            return Err(BenchError::Command {
-                command: "unshare --net --mount … (a network namespace with a bridge)".into(),
-                status: output.status.to_string(),
-                output: String::from_utf8_lossy(&output.stderr).into_owned(),
-            });
-        }
+        let mut command = Command::new("unshare");
+        command
+            .args(["--net", "--mount", "--propagation", "private"])
+            .args(["sh", "-euc", SETUP, "link"])
+            .arg(files.path());
+        let keeper = Keeper::start(&mut command, "a network with a bridge")?;
         let link = Link {
             keeper,
             taps: Cell::new(0),
@@ -284,13 +254,5 @@ impl Link {
     /// A folder for small files of this link, removed with it.
     pub(crate) fn files(&self) -> &std::path::Path {
         self.files.path()
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        // The keeper ends when its pipe closes; the kernel then removes the namespace with everything in it.
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
     }
 }

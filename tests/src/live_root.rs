@@ -7,12 +7,11 @@
 //!
 //! Not supported: boot loaders (FAT is not in every operator's kernel), systemd, udev.
 
-use crate::{BenchError, command::Output, run, until};
+use crate::{BenchError, command::Output, keeper::Keeper, run, until};
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -51,7 +50,7 @@ ln -sfn "$(findmnt -no SOURCE "$1$3")" "$1/dev/disk/by-label/$4"
 
 /// The root of a live machine that was started from a medium, with nothing at `/mnt` yet.
 pub struct LiveRoot {
-    keeper: Child,
+    keeper: Keeper,
     files: tempfile::TempDir,
 }
 
@@ -73,33 +72,13 @@ impl LiveRoot {
             .prefix("flk-live-")
             .tempdir()
             .map_err(BenchError::file(std::env::temp_dir()))?;
-        let mut keeper = Command::new("unshare")
+        let mut command = Command::new("unshare");
+        command
             .args(["--net", "--mount", "--propagation", "private"])
             .args(["sh", "-euc", SETUP, "live"])
             .arg(files.path())
-            .args([medium, store])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| BenchError::Start {
-                program: "unshare".into(),
-                source,
-            })?;
-        let mut answer = String::new();
-        if let Some(stdout) = keeper.stdout.take() {
-            let _ = BufReader::new(stdout).read_line(&mut answer);
-        }
-        if answer.trim() != "ready" {
-            let output = keeper
-                .wait_with_output()
-                .map_err(BenchError::file("the live root's keeper"))?;
-            return Err(BenchError::Command {
-                command: "unshare --net --mount … (a live machine's root)".into(),
-                status: output.status.to_string(),
-                output: String::from_utf8_lossy(&output.stderr).into_owned(),
-            });
-        }
+            .args([medium, store]);
+        let keeper = Keeper::start(&mut command, "a live machine's root")?;
         Ok(LiveRoot { keeper, files })
     }
 
@@ -232,7 +211,5 @@ impl LiveRoot {
 impl Drop for LiveRoot {
     fn drop(&mut self) {
         let _ = self.kill_all();
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
     }
 }

@@ -43,25 +43,29 @@ impl LoopDevice {
     /// # Errors
     /// When losetup fails.
     pub fn exchange(&self, file: &Path) -> Result<(), BenchError> {
-        run(Command::new("losetup").arg("--detach").arg(&self.path))?.success()?;
+        self.detach()?;
         run(Command::new("losetup").arg(&self.path).arg(file))?.success()?;
         Ok(())
     }
-}
 
-impl Drop for LoopDevice {
-    fn drop(&mut self) {
-        let _ = run(Command::new("losetup").arg("--detach").arg(&self.path));
-        // Whoever has it open still, udev perhaps, keeps the file.
+    /// Detaches the file, and waits: whoever has the device open still, udev perhaps, keeps the file.
+    fn detach(&self) -> Result<(), BenchError> {
+        run(Command::new("losetup").arg("--detach").arg(&self.path))?.success()?;
         let name = self.path.file_name().unwrap_or_default();
         let backing = Path::new("/sys/block").join(name).join("loop/backing_file");
-        let _ = crate::until(
+        crate::until(
             "the release of a loop device",
             RELEASE,
             || match fs::exists(&backing) {
                 Ok(false) => Ok(()),
                 _ => Err("it has its file still".to_owned()),
             },
-        );
+        )
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        let _ = self.detach();
     }
 }

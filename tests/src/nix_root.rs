@@ -8,10 +8,9 @@
 
 mod packages;
 
-use crate::{BenchError, bench::folder, binary, command::Output, run, until};
+use crate::{BenchError, bench::folder, binary, command::Output, keeper::Keeper, run, until};
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -141,7 +140,7 @@ exec cat
 
 /// The root of a machine with another Nix.
 pub struct NixRoot {
-    keeper: Child,
+    keeper: Keeper,
     /// The keeper's shell, which is in the root's processes.
     inside: u32,
     daemon: Option<Child>,
@@ -164,42 +163,25 @@ impl NixRoot {
             Mode::Daemon => 0,
         };
         let programs = binary("flk");
-        let mut keeper = Command::new("unshare")
+        let mut command = Command::new("unshare");
+        command
             .args(["--net", "--mount", "--propagation", "private"])
             .args(["--pid", "--fork", "--kill-child"])
             .args(["sh", "-euc", SETUP, "nix"])
             .arg(files.path())
             .arg(release.folder().join("root"))
             .arg(programs.parent().unwrap_or(Path::new("/")))
-            .arg(owner.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| BenchError::Start {
-                program: "unshare".into(),
-                source,
-            })?;
-        let mut answer = String::new();
-        if let Some(stdout) = keeper.stdout.take() {
-            let _ = BufReader::new(stdout).read_line(&mut answer);
-        }
+            .arg(owner.to_string());
+        let keeper = Keeper::start(&mut command, "a root with another Nix")?;
         let id = keeper.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        let inside = children
-            .ok()
-            .and_then(|ids| ids.split_whitespace().next()?.parse().ok());
-        let (Some(inside), "ready") = (inside, answer.trim()) else {
-            drop(keeper.stdin.take());
-            let output = keeper
-                .wait_with_output()
-                .map_err(BenchError::file("the root's keeper"))?;
-            return Err(BenchError::Command {
-                command: "unshare --net --mount --pid … (a root with another Nix)".into(),
-                status: output.status.to_string(),
-                output: String::from_utf8_lossy(&output.stderr).into_owned(),
-            });
-        };
+        let path = format!("/proc/{id}/task/{id}/children");
+        let children = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
+        let inside = children.split_whitespace().next();
+        let inside = inside.and_then(|id| id.parse().ok());
+        let inside = inside.ok_or_else(|| BenchError::Understand {
+            what: path,
+            text: children.clone(),
+        })?;
         let mut root = NixRoot {
             keeper,
             inside,
@@ -269,7 +251,7 @@ impl NixRoot {
         fs::write(&path, text).map_err(BenchError::file(&path))
     }
 
-    /// The daemon is gone, at once.
+    /// Nobody reaches the daemon any more, from now on; it ends with the root.
     pub fn stop_daemon(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             let _ = self.shell(User::ROOT, "rm -f /nix/var/nix/daemon-socket/socket");
@@ -335,8 +317,7 @@ impl NixRoot {
 impl Drop for NixRoot {
     fn drop(&mut self) {
         // With the first of its processes, the kernel ends all others of the root.
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
+        self.keeper.end();
         if let Some(mut daemon) = self.daemon.take() {
             let _ = daemon.wait();
         }

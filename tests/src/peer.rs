@@ -4,12 +4,12 @@ use crate::{
     Announcement, BenchError, KeyPair, Link, Mac, Operator,
     command::{Output, mortal, run},
     fingerprint,
+    keeper::Keeper,
     link::INTERFACE,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
     net::{Ipv4Addr, Ipv6Addr, SocketAddrV6, UdpSocket},
     os::fd::AsFd,
     path::PathBuf,
@@ -31,9 +31,12 @@ const CARD: &str = "eth0";
 /// For `Command`: it is in no user's path.
 const SSHD: &str = "/usr/sbin/sshd";
 
+/// What the machine is at first.
+const SETUP: &str = "mkdir -p /run/sshd; ip link set lo up; echo ready; exec cat";
+
 /// A machine on a link, ended when dropped.
 pub struct Peer {
-    keeper: Child,
+    keeper: Keeper,
     mac: Mac,
     sshd: Option<Child>,
     log: PathBuf,
@@ -55,23 +58,8 @@ impl Peer {
             .tempdir()
             .map_err(BenchError::file(std::env::temp_dir()))?;
         let mut command = link.daemon("unshare");
-        let mut keeper = command
-            .args([
-                "--net",
-                "sh",
-                "-euc",
-                "mkdir -p /run/sshd; ip link set lo up; echo ready; exec cat",
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|source| BenchError::Start {
-                program: "unshare".into(),
-                source,
-            })?;
-        if let Some(stdout) = keeper.stdout.take() {
-            let _ = BufReader::new(stdout).read_line(&mut String::new());
-        }
+        command.args(["--net", "sh", "-euc", SETUP]);
+        let keeper = Keeper::start(&mut command, "a machine on a link")?;
         let peer = Peer {
             log: files.path().join("sshd.log"),
             keeper,
@@ -370,8 +358,6 @@ impl Drop for Peer {
             let _ = sshd.kill();
             let _ = sshd.wait();
         }
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
     }
 }
 

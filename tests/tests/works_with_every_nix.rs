@@ -81,10 +81,14 @@ fn works_with_every_nix() -> Result<(), BenchError> {
         return Ok(());
     };
     let only = std::env::var("FLK_TEST_NIX").ok();
-    let releases = RELEASES.iter().filter(|release| {
-        only.as_deref()
-            .is_none_or(|version| version == release.version)
-    });
+    let releases: Vec<&Release> = RELEASES
+        .iter()
+        .filter(|release| {
+            only.as_deref()
+                .is_none_or(|version| version == release.version)
+        })
+        .collect();
+    assert!(!releases.is_empty(), "FLK_TEST_NIX is of none: {only:?}");
     for &release in releases {
         for (mode, users) in STORES {
             let mut root = NixRoot::new(release, mode)?;

@@ -88,16 +88,32 @@ impl<T, E: Error + 'static> Context<T> for Result<T, E> {
 }
 
 /// How a user who may not write to the store gets one.
-pub(crate) const STORE_HINT: &str = "have Nix's daemon run, which lends everybody root's store (on Debian and Ubuntu: `apt install nix-setup-systemd`), \
-     or make the store yours: `sudo mkdir -p /nix/var/nix && sudo chown -R \"$USER\" /nix`";
+pub(crate) const STORE_HINT: &str = "have Nix's daemon run, which lends everybody root's store (on Debian and Ubuntu: `apt install nix-setup-systemd`, \
+     `sudo adduser \"$USER\" nix-users`, and log in anew), or, on a machine without it, make the store yours: `sudo mkdir -p /nix/var/nix && \
+     sudo chown -R \"$USER\" /nix`";
+/// How a user gets at a daemon that is not for everybody, as Debian's is.
+const SOCKET: &str = "/nix/var/nix/daemon-socket";
+const SOCKET_HINT: &str = "only members of its group may use Nix's daemon here (`ls -ld /nix/var/nix/daemon-socket`; on Debian and Ubuntu: \
+     `sudo adduser \"$USER\" nix-users`): become one, and log in anew";
 
-/// Whether Nix was not let at its store or its database.
-fn is_anothers_store(message: &str) -> bool {
-    message.contains("/nix/")
-        && ["Permission denied", "Operation not permitted"]
-            .iter()
-            .any(|refusal| message.contains(refusal))
-        && !message.contains("sandbox")
+/// What to do where Nix was not let at its store, its database or its daemon's socket.
+fn store_hint(message: &str) -> Option<String> {
+    let is_refused = ["Permission denied", "Operation not permitted"]
+        .iter()
+        .any(|refusal| message.contains(refusal));
+    // Not `/etc/nix/nix.conf`, nor a user's own folder of that name.
+    let is_of_nix = message.match_indices("/nix/").any(|(at, _)| {
+        !message[..at].ends_with(|c: char| c.is_alphanumeric() || "._-/".contains(c))
+    });
+    if !is_refused || !is_of_nix || message.contains("sandbox") {
+        return None;
+    }
+    let hint = if message.contains(SOCKET) {
+        SOCKET_HINT
+    } else {
+        STORE_HINT
+    };
+    Some(hint.to_owned())
 }
 
 /// Further lines of a known error, and what to do about it.
@@ -118,12 +134,8 @@ fn advice(error: &(dyn Error + 'static)) -> (Vec<String>, Option<String>) {
                     .log_command()
                     .map(|command| format!("the whole log: {command}")),
             ),
-            flk_nix::Error::Command { message, .. } if is_anothers_store(message) => {
-                hint(STORE_HINT)
-            }
-            flk_nix::Error::Evaluation(failure) if is_anothers_store(&failure.message) => {
-                hint(STORE_HINT)
-            }
+            flk_nix::Error::Command { message, .. } => (Vec::new(), store_hint(message)),
+            flk_nix::Error::Evaluation(failure) => (Vec::new(), store_hint(&failure.message)),
             _ => (Vec::new(), None),
         };
     }
@@ -171,6 +183,24 @@ mod tests {
     fn a_librarys_error_is_said_once() {
         let failure = Failure::from(Outer(std::io::Error::other("inner")));
         assert_eq!(failure.render(), "error: outer\ncaused by: inner\n");
+    }
+
+    #[test]
+    fn a_store_that_is_not_the_users_says_how_to_get_at_it() {
+        for (message, expected) in [
+            (
+                "opening lock file '/nix/var/nix/db/big-lock': Permission denied",
+                Some(STORE_HINT),
+            ),
+            (
+                "getting status of /nix/var/nix/daemon-socket/socket: Permission denied",
+                Some(SOCKET_HINT),
+            ),
+            ("opening file '/etc/nix/machines': Permission denied", None),
+            ("path '/nix/store/x' is not valid", None),
+        ] {
+            assert_eq!(store_hint(message).as_deref(), expected, "{message}");
+        }
     }
 
     #[test]

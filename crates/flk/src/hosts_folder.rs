@@ -44,31 +44,30 @@ pub(crate) enum Packages {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Chosen {
     pub(crate) packages: Packages,
-    /// The command line says something else than `flk.toml`: no lock of theirs is kept.
+    /// The command line says something else than `flk.toml`, or a nixpkgs where the lock is the built-in channel's: no lock of theirs is kept.
     departs: bool,
 }
 
 impl Chosen {
     /// By the command line, by `flk.toml`, by the lock that is there.
     pub(crate) fn of(root: &Path, named: Option<&str>) -> Result<Self> {
-        let declared = flk_toml::channel(root)?
-            .map(|channel| {
-                Packages::parse(&channel, root).map_err(|failure| {
-                    failure.hint(format!("so says {}", root.join(flk_toml::NAME).display()))
-                })
-            })
-            .transpose()?;
+        let declared = flk_toml::channel(root)?;
         if let Some(named) = named {
             let current =
                 std::env::current_dir().context(|| "cannot tell the current folder".to_owned())?;
             let packages = Packages::parse(named, &current)?;
-            return Ok(Self {
-                departs: declared.is_some_and(|declared| declared != packages),
-                packages,
-            });
+            let departs = match declared {
+                // A folder that is not on this machine is another one.
+                Some(channel) => Packages::parse(&channel, root).ok().as_ref() != Some(&packages),
+                // Two locks would leave unsaid which of them holds.
+                None => packages != Packages::Debian && root.join(PIN).exists(),
+            };
+            return Ok(Self { packages, departs });
         }
         let packages = match declared {
-            Some(packages) => packages,
+            Some(channel) => Packages::parse(&channel, root).map_err(|failure| {
+                failure.hint(format!("so says {}", root.join(flk_toml::NAME).display()))
+            })?,
             None => Packages::of_lock(root)?,
         };
         Ok(Self {
@@ -158,12 +157,16 @@ pub(crate) fn flake(
         }
         Packages::Nixpkgs(input) => Some(lock(repository, chosen, input, nix, places, false)?),
     };
-    if let Some(git) = &mut repository.git {
-        git.untracked.retain(|file| {
-            !file
-                .file_name()
-                .is_some_and(|name| OWN.iter().any(|own| name == *own))
-        });
+    let inside = repository.git.as_ref().map(|git| repository.folder_in(git));
+    if let (Some(git), Some(inside)) = (&mut repository.git, inside) {
+        let is_own = |file: &PathBuf| OWN.iter().any(|own| *file == inside.join(own));
+        let (own, others): (Vec<PathBuf>, Vec<PathBuf>) = std::mem::take(&mut git.untracked)
+            .into_iter()
+            .partition(is_own);
+        git.untracked = others;
+        // They are taken all the same, so the commit alone does not say what was.
+        git.changed.extend(own);
+        git.changed.sort();
     }
     let source = source(repository, nix, places)?;
     let folder = places.scratch("flake")?;
@@ -192,10 +195,10 @@ pub(crate) fn update(
     };
     if chosen.departs {
         return Err(Failure::new(format!(
-            "{} names another channel: a lock of this one would be of no use",
-            repository.root.join(flk_toml::NAME).display()
+            "{} is of another channel: a lock of this one would be of no use",
+            repository.root.display()
         ))
-        .hint("name the new channel there"));
+        .hint(format!("name the new channel in {}", flk_toml::NAME)));
     }
     let lock = lock(repository, chosen, input, nix, places, true)?;
     if !lock.written {
@@ -240,7 +243,10 @@ fn source(repository: &Repository, nix: &Nix, places: &Places) -> Result<String>
             files.dedup();
             copy_files(&repository.root, &copy, &files)?;
         }
-        None => copy_sources(&repository.root, &copy, true)?,
+        None => {
+            repository.refuse_own_files(places)?;
+            copy_sources(&repository.root, &copy, true)?;
+        }
     }
     Ok(nix.add_path(&copy, "source")?)
 }
@@ -358,9 +364,12 @@ fn lock(
                 refresh(repository)?;
             }
             // As on the live machine's medium.
-            Err(error) => {
+            Err(error) if !update => {
                 ui::detail(format_args!("{} stays as it is: {error}", kept.display()));
                 written = false;
+            }
+            Err(error) => {
+                return Err(Failure::new(format!("cannot write {}", kept.display())).because(error));
             }
         }
     }
@@ -453,6 +462,11 @@ mod tests {
             message.contains("has both flk.lock and flake.lock"),
             "{message}"
         );
+        assert!(of(Some("nixpkgs")).unwrap().departs, "flk.lock is there");
+
+        fs::write(root.join(flk_toml::NAME), "channel = \"./gone\"").unwrap();
+        assert!(of(None).is_err());
+        assert_eq!(of(Some("debian")).unwrap().packages, Packages::Debian);
 
         fs::write(root.join(flk_toml::NAME), "channel = \"debian\"").unwrap();
         assert_eq!(of(None).unwrap().packages, Packages::Debian);

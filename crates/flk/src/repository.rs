@@ -241,10 +241,27 @@ impl Repository {
             return Ok((Flake::reference_to(reference), digest));
         }
         let scratch = places.scratch("repository")?;
+        self.refuse_own_files(places)?;
         let copy = scratch.path().join("source");
         copy_sources(&self.root, &copy, true)?;
         let source = nix.add_path(&copy, "source")?;
         Ok((Flake::path(Path::new(&source)), source))
+    }
+
+    /// Refuses a folder that flk's own files are in, as a home folder is: a copy of it would have the operator's secret, and itself, in it.
+    pub(crate) fn refuse_own_files(&self, places: &Places) -> Result<()> {
+        let own = [places.data().to_owned(), places.cache_folder("")];
+        let has_own = own.iter().any(|folder| {
+            fs::canonicalize(folder).is_ok_and(|folder| folder.starts_with(&self.root))
+        });
+        if !has_own {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "{} has more in it than hosts: all of it, flk's own secret included, would go into the store and onto ISOs",
+            self.root.display()
+        ))
+        .hint("give the hosts a folder of their own, or make it a git repository, of which only what is tracked is taken"))
     }
 
     /// The flake in its folder, for commands that write its `flake.lock`.

@@ -4,39 +4,11 @@
 
 mod workbench;
 
-use std::{path::Path, sync::OnceLock};
-
-use workbench::{Workbench, nix_is_here, skipped};
-
-const KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu you@box";
+use workbench::{KEY, Workbench, nix_is_here, with_mirror};
 
 /// A repository as `flk init` makes it, or none where that cannot be.
 fn repository() -> Option<Workbench> {
-    static COMPANIONS: OnceLock<bool> = OnceLock::new();
-    let beside = Path::new(env!("CARGO_BIN_EXE_flk"));
-    let found = *COMPANIONS.get_or_init(|| {
-        ["flk-debian", "flk-init"]
-            .iter()
-            .all(|name| beside.with_file_name(name).exists())
-    });
-    let in_ci = std::env::var_os("CI").is_some();
-    if !found {
-        assert!(!in_ci, "build flk-debian and flk-init before these tests");
-        skipped("flk-debian and flk-init are not built");
-        return None;
-    }
-    if !nix_is_here() {
-        return None;
-    }
-    let bench = Workbench::new().with_companions(beside.parent().unwrap());
-    bench.write("you.pub", KEY);
-    bench.flk(&["init", "r", "--key", "you.pub"]).ended(0);
-    if !bench.at("r/flk.lock").exists() {
-        assert!(!in_ci, "CI has no mirror");
-        skipped("no mirror to be reached");
-        return None;
-    }
+    let bench = with_mirror("r")?;
     bench.git("r", &["commit", "--quiet", "-m", "init"]);
     Some(bench)
 }

@@ -10,7 +10,7 @@ use workbench::{Workbench, copy_folder, with_mirror};
 
 /// A bench with every flake as a git repository of its own, pinned; none where that cannot be.
 fn flakes() -> Option<Workbench> {
-    let bench = with_mirror()?;
+    let bench = with_mirror("pinned")?;
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/flakes");
     for entry in fs::read_dir(source).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();

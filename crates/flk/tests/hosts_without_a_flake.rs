@@ -4,7 +4,7 @@ mod workbench;
 
 use std::{fs, path::Path};
 
-use workbench::{Workbench, copy_folder, nix_is_here, skipped, with_mirror};
+use workbench::{Workbench, copy_folder, nix_is_here, with_mirror};
 
 /// A nixpkgs as small as one can be: what `lib.mkHosts` asks of it.
 const NIXPKGS: &str = r#"{
@@ -52,7 +52,9 @@ fn files(folder: &Path) -> Vec<String> {
 
 #[test]
 fn hosts_alone_are_a_repository_of_the_built_in_channel() {
-    let Some(bench) = with_mirror() else { return };
+    let Some(bench) = with_mirror("pinned") else {
+        return;
+    };
     alone(&bench, "r");
     bench.git("r", &["init", "--quiet"]);
     bench.git("r", &["add", "."]);
@@ -171,7 +173,6 @@ fn a_nixpkgs_is_locked_beside_the_hosts() {
 #[test]
 fn channels_that_are_none_are_told() {
     if !nix_is_here() {
-        skipped("no Nix");
         return;
     }
     let bench = Workbench::new();
@@ -207,4 +208,13 @@ fn channels_that_are_none_are_told() {
         .flk(&["iso", "box", "--flake", "w"])
         .ended(1)
         .said("has no hosts/NAME.nix");
+    // All of a home folder would go onto the ISO, flk's secret with it.
+    fs::create_dir(bench.home("hosts")).unwrap();
+    fs::write(bench.home("hosts/box.nix"), "{ }\n").unwrap();
+    fs::write(bench.home("flk.lock"), "{ }\n").unwrap();
+    bench
+        .flk(&["hosts", "--flake", "../home"])
+        .ended(1)
+        .said("has more in it than hosts")
+        .said("hint: give the hosts a folder of their own");
 }

@@ -26,7 +26,7 @@ case "$*" in
     --version) echo 'nix (Nix) 2.8.0' ;;
     *show-config*) echo '{}' ;;
     *--impure*) echo '{"inputs":{},"arguments":["self"]}' ;;
-    *add-path*) echo /nix/store/00000000000000000000000000000000-source ;;
+    *add-path*) echo "$HOME" ;;
     *hash*path*) echo sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= ;;
     *) echo $$ > "$HOME/pids"; END ;;
 esac"#;

@@ -17,7 +17,7 @@ const SMALL: u64 = 64 << 10;
 
 /// The paths of a closure: large ones, then small ones, each dependencies before dependents, whatever the order in which the
 /// closure has them.
-pub(crate) fn by_dependency(closure: &Closure) -> Vec<&PathInfo> {
+pub(crate) fn by_steadiness(closure: &Closure) -> Vec<&PathInfo> {
     let mut paths: Vec<&PathInfo> = closure.paths.iter().collect();
     paths.sort_by(|a, b| stable_name(&a.path).cmp(&stable_name(&b.path)));
     let counts = dependents(&paths);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn names(closure: &Closure) -> Vec<&str> {
-        let order = by_dependency(closure);
+        let order = by_steadiness(closure);
         order.iter().map(|info| &info.path[44..]).collect()
     }
 

@@ -1,7 +1,7 @@
 //! The store image: a closure, packed into a squashfs where the ISO has its place for it.
 //!
 //! Each store path is a run of its own: what the cache has of it is copied, what it has not is compressed, checked against its NAR
-//! hash on the way, and kept. The paths come in the order of [`by_dependency`], each from a multiple of 4 KiB; the tables and
+//! hash on the way, and kept. The paths come in the order of [`by_steadiness`], each from a multiple of 4 KiB; the tables and
 //! what else changes with each build are at the end. So a small change of the closure changes few bytes.
 //!
 //! Two threads go beside the writer's: one looks ahead into the cache, one keeps what is new.
@@ -21,7 +21,7 @@ use crate::Error;
 use crate::cache::{Cache, Hits, Key};
 use crate::contents::{STORE, Store};
 use crate::nar::NarHasher;
-use crate::order::by_dependency;
+use crate::order::by_steadiness;
 use crate::packed::{PackedPath, PathNode, TIME, Told, attributes, enter, walk};
 use crate::progress::Meter;
 use crate::registration::registration;
@@ -70,7 +70,7 @@ impl Packing<'_> {
         offset: u64,
         meter: &mut Meter<'_>,
     ) -> Result<StoreImage, Error> {
-        let order = by_dependency(self.closure);
+        let order = by_steadiness(self.closure);
         thread::scope(|scope| {
             let (to_find, found) = sync_channel(AHEAD);
             let (to_keep, new) = sync_channel(AHEAD);

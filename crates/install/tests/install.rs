@@ -1,6 +1,6 @@
 //! A small system from this machine's real store onto a file system of its own, judged by Nix.
 //!
-//! Needs root, Nix and the right to mount; where one is missing it is skipped, but in CI that is a failure.
+//! Needs root that may mount, and Nix; where root or Nix is missing it is skipped, but in CI that is a failure.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -4,7 +4,8 @@
 //! over IPv6 and IPv4, and by an echo to `ff02::1`; `fe80::47` and the addresses that the caller knows by a question and an
 //! echo of their own, so that the kernel looks for them and its neighbour table tells their cards. Of two machines that hold
 //! `fe80::47` the table has one; the other is known by its own word, or by its answer to a solicitation. What cannot be asked,
-//! for want of rights or of a free port, is left out, and [`Discovery::limits`] says so.
+//! for want of rights or of a free port, is left out, and [`Discovery::limits`] says so; but for solicitations, which are left
+//! out without a word.
 //!
 //! Everything that comes from a link may be forged. A sender speaks for itself alone, of each link no more than
 //! [`MDNS_MAX`] senders and [`ECHO_MAX`] answers are kept, and who has been heard in two ways stays when there is no room.

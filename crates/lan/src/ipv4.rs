@@ -71,15 +71,10 @@ impl Ipv4 {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(_) => continue,
                 };
-                let sender = (*link, *from.ip());
-                let has_room =
-                    self.waiting.len() < WAITING_MAX || self.waiting.contains_key(&sender);
                 if from.port() == PORT
-                    && has_room
                     && let Some(answer) = answer(&buffer[..length])
                 {
-                    self.waiting.insert(sender, answer);
-                    has_come = true;
+                    has_come |= keep(&mut self.waiting, (*link, *from.ip()), answer);
                 }
             }
         }
@@ -101,6 +96,21 @@ impl Ipv4 {
             .filter_map(|((link, from), answer)| Some((link, card(link, from)?, answer)))
             .collect()
     }
+}
+
+/// Keeps an answer, if there is room; what a sender says in several packets comes together.
+fn keep(
+    waiting: &mut BTreeMap<(u32, Ipv4Addr), Answer>,
+    sender: (u32, Ipv4Addr),
+    answer: Answer,
+) -> bool {
+    let has_room = waiting.len() < WAITING_MAX || waiting.contains_key(&sender);
+    if let (Some(Answer::Here(known)), Answer::Here(claim)) = (waiting.get_mut(&sender), &answer) {
+        known.merge(claim.clone());
+    } else if has_room {
+        waiting.insert(sender, answer);
+    }
+    has_room
 }
 
 fn address(link: &Link) -> Option<Ipv4Addr> {
@@ -158,6 +168,31 @@ mod tests {
         links[0].addresses.clear();
         ipv4.follow(links.iter());
         assert_eq!(ipv4.sockets().count(), 0);
+    }
+
+    #[test]
+    fn what_comes_in_several_packets_comes_together() {
+        let mut waiting = BTreeMap::new();
+        let at = |n: usize| (3, Ipv4Addr::from(u32::try_from(n).unwrap()));
+        let says = |host: Option<&str>, key: Option<&str>| Claim {
+            host: host.map(str::to_owned),
+            key: key.map(str::to_owned),
+            ..Claim::default()
+        };
+        let parts = [says(Some("NixOS"), None), says(None, Some("SHA256:x"))];
+        for part in parts {
+            assert!(keep(&mut waiting, at(0), Answer::Here(part)));
+        }
+        let whole = says(Some("NixOS"), Some("SHA256:x"));
+        assert_eq!(waiting[&at(0)], Answer::Here(whole));
+        assert!(keep(&mut waiting, at(0), Answer::Goodbye));
+        assert_eq!(waiting[&at(0)], Answer::Goodbye);
+        for n in 1..WAITING_MAX {
+            assert!(keep(&mut waiting, at(n), Answer::Goodbye));
+        }
+        assert!(!keep(&mut waiting, at(WAITING_MAX), Answer::Goodbye));
+        assert!(keep(&mut waiting, at(0), Answer::Here(says(None, None))));
+        assert_eq!(waiting.len(), WAITING_MAX);
     }
 
     #[test]

@@ -125,9 +125,23 @@ impl EvaluationFailure {
             .into_iter()
             .chain(self.position.as_mut().map(|position| &mut position.file))
         {
-            *text = text.replace(&from, &to);
+            *text = replaced(text, &from, &to);
         }
     }
+}
+
+/// Replaces a folder where a path begins with it, not where it is in the middle of one.
+fn replaced(text: &str, from: &str, to: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(from) {
+        out.push_str(&rest[..at]);
+        let is_inside = out.ends_with(|c: char| c.is_alphanumeric() || "._-+/".contains(c));
+        out.push_str(if is_inside { from } else { to });
+        rest = &rest[at + from.len()..];
+    }
+    out.push_str(rest);
+    out
 }
 
 fn header(line: &str) -> Option<&str> {
@@ -199,6 +213,14 @@ error: syntax error, unexpected '=', expecting ';'
         assert!(failure.to_string().ends_with(
             "at hosts/h.nix:4:5\n     3|   a = 1\n     4|   b = 2;\n      |     ^\n     5| }"
         ));
+    }
+
+    #[test]
+    fn a_folder_in_the_middle_of_a_path_stays() {
+        assert_eq!(
+            replaced("'/etc/a.nix' of /nix/store/x/etc/b", "/etc/", ""),
+            "'a.nix' of /nix/store/x/etc/b"
+        );
     }
 
     #[test]

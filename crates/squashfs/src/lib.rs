@@ -1,8 +1,8 @@
 //! Squashfs 4.0: writes images in parallel with the same bytes each time, and reads anyone's.
 //!
-//! The format is that of the Linux kernel (Documentation/filesystems/squashfs.rst), and of no other program's extension. It knows nothing of Nix or flk,
-//! and takes nothing from clock, environment or chance. An image is written in two steps: content in [runs](Run), as it comes, then the tables, from a
-//! [`Tree`].
+//! The format is that of the Linux kernel (Documentation/filesystems/squashfs.rst), and of no other program's extension. It knows nothing of Nix or flk;
+//! images take nothing from clock, environment or chance, and only [`Image::extract`] touches file systems. An image is written in two steps: content
+//! in [runs](Run), as it comes, then the tables, from a [`Tree`].
 //!
 //! ```
 //! use flk_squashfs::{Attributes, Codec, Image, Kind, Node, Options, Tree, write};

@@ -12,6 +12,7 @@ use std::path::Path;
 use flk_image::Build;
 use flk_iso9660::Kind;
 use flk_iso9660::format::el_torito::Platform;
+use flk_squashfs::Extracted;
 use serde::Serialize;
 
 pub use store::{Difference, Store, StorePath};
@@ -20,7 +21,8 @@ use crate::{Error, Result};
 
 /// The store on an ISO of flk, and of NixOS.
 pub(crate) const STORE: &str = "/nix-store.squashfs";
-const BUILD: &str = "/flk/build.json";
+/// Where an ISO by flk says what it is.
+pub const BUILD: &str = "/flk/build.json";
 const HOST_KEY: &str = "/flk/ssh_host_ed25519_key";
 const HOST_KEY_PUBLIC: &str = "/flk/ssh_host_ed25519_key.pub";
 /// Documents on an ISO are not longer than so many bytes.
@@ -150,29 +152,53 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
 /// # Errors
 /// [`Error::NotOnImage`]; those of [`inspect`].
 pub fn extract(path: &Path, name: &str, out: &mut dyn Write) -> Result<u64> {
-    let (mut image, other) = open(path)?;
+    let missing = || not_on(path, name);
+    if name.starts_with("/nix/store/") {
+        return store_on(path, name)?
+            .extract(name, out)?
+            .ok_or_else(missing);
+    }
+    let (mut image, _) = open(path)?;
     let iso = |source| Error::Iso {
         path: path.to_owned(),
         source,
     };
-    let missing = || Error::NotOnImage {
-        path: path.to_owned(),
-        name: name.to_owned(),
-    };
-    if name.starts_with("/nix/store/") {
-        let entry = image.find(STORE.as_bytes()).map_err(iso)?;
-        let entry = entry
-            .filter(|entry| !entry.extents.is_empty())
-            .ok_or_else(missing)?;
-        let store = Store::read(path, other, entry.extents[0].offset, entry.length())?;
-        return store.extract(name, out)?.ok_or_else(missing);
-    }
     let entry = image.find(name.as_bytes()).map_err(iso)?;
     let entry = entry
         .filter(|entry| entry.kind == Kind::File)
         .ok_or_else(missing)?;
     let mut reader = image.file(&entry).map_err(iso)?;
     std::io::copy(&mut reader, out).map_err(Error::io("read", path))
+}
+
+/// Extracts a folder of the store in an image (`/nix/store/…`), with all that is in it, to `to`, which must not exist yet. `None`: it is no such folder.
+///
+/// # Errors
+/// [`Error::Squashfs`]; those of [`inspect`].
+pub fn extract_folder(path: &Path, name: &str, to: &Path) -> Result<Option<Extracted>> {
+    if !name.starts_with("/nix/store/") {
+        return Ok(None);
+    }
+    store_on(path, name)?.extract_folder(name, to)
+}
+
+/// The store of an image, for what should be in it.
+fn store_on(path: &Path, name: &str) -> Result<Store> {
+    let (mut image, other) = open(path)?;
+    let entry = image.find(STORE.as_bytes()).map_err(|source| Error::Iso {
+        path: path.to_owned(),
+        source,
+    })?;
+    let entry = entry.filter(|entry| !entry.extents.is_empty());
+    let entry = entry.ok_or_else(|| not_on(path, name))?;
+    Store::read(path, other, entry.extents[0].offset, entry.length())
+}
+
+fn not_on(path: &Path, name: &str) -> Error {
+    Error::NotOnImage {
+        path: path.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 /// An image, and its file once more, for the store in it: each reads at places of its own choice.

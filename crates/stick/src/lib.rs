@@ -33,9 +33,11 @@ pub use device::{Bus, Content, Device, devices};
 pub use disk::Disk;
 pub use error::{Error, Result};
 pub use execute::{Options, Phase, Progress, Written, execute, write_to};
+pub use flk_squashfs::Extracted;
 pub use image::Image;
 pub use inspect::{
-    BootEntry, Difference, Inspection, Partition, Store, StorePath, extract, inspect,
+    BUILD, BootEntry, Difference, Inspection, Partition, Store, StorePath, extract, extract_folder,
+    inspect,
 };
 pub use plan::{Found, Plan, Request, Target, plan};
 pub use signature::Pool;

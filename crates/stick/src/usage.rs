@@ -179,7 +179,8 @@ impl Tables {
         if let Some(path) = swap {
             return Some(Use::Swap { path });
         }
-        built.into_iter().next()
+        // The last one has nothing on it, and so can be taken away first.
+        built.pop()
     }
 }
 
@@ -326,7 +327,7 @@ mod tests {
         holder("253:0", "dm-1", "253:1\n", &volume);
         assert_eq!(
             use_of("").unwrap(),
-            "the encrypted volume luks (dm-0) is on it"
+            "the LVM volume vg-root (dm-1) is on it"
         );
         assert_eq!(
             use_of(&line("253:1", "/srv")).unwrap(),

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flk_stick::{Error, extract, inspect};
+use flk_stick::{Error, extract, extract_folder, inspect};
 use flk_tests::{Need, can_prove, noise};
 use workbench::image;
 
@@ -190,6 +190,19 @@ fn a_store_is_weighed_and_its_references_followed() {
             "{missing}: {error}"
         );
     }
+
+    let to = dir.path().join("extracted");
+    assert_eq!(
+        extract_folder(&iso, "/boot", &to).unwrap(),
+        None,
+        "no store"
+    );
+    let file = format!("{program}/bin/program");
+    assert_eq!(extract_folder(&iso, &file, &to).unwrap(), None, "no folder");
+    let extracted = extract_folder(&iso, &program, &to).unwrap().unwrap();
+    assert_eq!(extracted.bytes, 300_000);
+    assert_eq!(fs::read(to.join("bin/program")).unwrap(), noise(1, 300_000));
+    assert!(extract_folder(&iso, &program, &to).is_err(), "it is there");
 
     let old = inspect(&iso).unwrap();
     let other = others(dir.path(), &noise(1, 300_000), "two.iso");

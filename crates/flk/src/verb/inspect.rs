@@ -42,11 +42,11 @@ pub(crate) struct Args {
     /// Store paths that came, went and changed between this ISO and another one.
     #[arg(long, value_name = "OTHER.iso", conflicts_with = "why")]
     diff: Option<PathBuf>,
-    /// Copy a file out of the ISO, or of its store (/nix/store/…), to standard output, or to --out.
+    /// Copy a file out of the ISO, or of its store (/nix/store/…), to standard output, or to --out; or a folder of the store to --out.
     #[arg(long, value_name = "PATH", conflicts_with_all = ["why", "diff", "json", "html"])]
     extract: Option<String>,
-    /// Where --extract puts the file.
-    #[arg(long, value_name = "FILE", requires = "extract")]
+    /// Where --extract puts the file, or the folder, which must not exist yet.
+    #[arg(long, value_name = "PATH", requires = "extract")]
     out: Option<PathBuf>,
 }
 
@@ -86,6 +86,14 @@ fn extract(image: &Path, name: &str, out: Option<&Path>) -> Result<()> {
         ui::raw_data(&bytes);
         return Ok(());
     };
+    if let Some(extracted) = flk_stick::extract_folder(image, name, out)? {
+        ui::note(format_args!(
+            "{}: {}",
+            out.display(),
+            ui::bytes(extracted.bytes)
+        ));
+        return Ok(());
+    }
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     let failed = || format!("cannot write {}", out.display());
     let mut file =

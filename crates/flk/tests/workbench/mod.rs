@@ -250,11 +250,11 @@ pub(crate) fn nix_is_here() -> bool {
 }
 
 /// The public key that the hosts of tests let in.
-const KEY: &str =
+pub(crate) const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu you@box";
 
-/// A bench with flk's real companions, and a repository `pinned` whose `flk.lock` says what a mirror has; none where that cannot be.
-pub(crate) fn with_mirror() -> Option<Workbench> {
+/// A bench with flk's real companions, and a repository as `flk init` makes it, whose `flk.lock` says what a mirror has; none where that cannot be.
+pub(crate) fn with_mirror(repository: &str) -> Option<Workbench> {
     let beside = Path::new(env!("CARGO_BIN_EXE_flk"));
     let in_ci = std::env::var_os("CI").is_some();
     if !["flk-debian", "flk-init"]
@@ -270,8 +270,10 @@ pub(crate) fn with_mirror() -> Option<Workbench> {
     }
     let bench = Workbench::new().with_companions(beside.parent().unwrap());
     bench.write("you.pub", KEY);
-    bench.flk(&["init", "pinned", "--key", "you.pub"]).ended(0);
-    if !bench.at("pinned/flk.lock").exists() {
+    bench
+        .flk(&["init", repository, "--key", "you.pub"])
+        .ended(0);
+    if !bench.at(repository).join("flk.lock").exists() {
         assert!(!in_ci, "CI has no mirror");
         skipped("no mirror to be reached");
         return None;

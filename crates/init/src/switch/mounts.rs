@@ -68,7 +68,9 @@ fn parse(fstab: &str) -> (BTreeMap<String, Entry>, BTreeSet<String>) {
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'))
     {
-        let mut fields = line.split_whitespace().map(unescape);
+        let mut fields = line
+            .split_whitespace()
+            .map(|field| String::from_utf8_lossy(&flk_mounts::unescape(field)).into_owned());
         let (Some(device), Some(place), Some(kind)) = (fields.next(), fields.next(), fields.next())
         else {
             continue;
@@ -109,30 +111,6 @@ pub fn unit_of(place: &str) -> String {
     }
     name.push_str(".mount");
     name
-}
-
-/// `\040` and the like.
-fn unescape(field: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = field.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let code = (byte == b'\\')
-            .then(|| after.get(..3))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(code) => {
-                bytes.push(code);
-                rest = &after[3..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -38,33 +38,30 @@ impl<'e, R: ReadAt> Giver<'e, R> {
     /// To what lies at `path`, and is open as `file` if it is a file. Links are not followed.
     pub(super) fn give(&self, inode: &Inode, path: &Path, file: Option<&File>) -> Result<()> {
         let xattrs = self.image.xattrs(inode)?;
-        let given = self.owner_and_mode(inode, path, file).and_then(|()| {
+        let given = self.owner(inode, path, file).and_then(|()| {
+            // Before the mode: of what is read-only, its owner may set none (xattr(7)).
             for (name, value) in &xattrs {
                 self.xattr(path, file, name, value)?;
             }
+            mode(inode, path, file)?;
             // Last: what is above would change it.
             modified(inode.mtime, path, file)
         });
         given.map_err(|errno| refused(path)(errno.into()))
     }
 
-    fn owner_and_mode(&self, inode: &Inode, path: &Path, file: Option<&File>) -> Result<(), Errno> {
-        if self.is_root {
-            let (uid, gid) = (
-                Some(Uid::from_raw(inode.uid)),
-                Some(Gid::from_raw(inode.gid)),
-            );
-            match file {
-                Some(file) => fchown(file, uid, gid)?,
-                None => chownat(CWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?,
-            }
+    /// The owner, whose change takes setuid and capabilities away.
+    fn owner(&self, inode: &Inode, path: &Path, file: Option<&File>) -> Result<(), Errno> {
+        if !self.is_root {
+            return Ok(());
         }
-        // After the owner, whose change takes setuid away.
-        let mode = Mode::from_raw_mode(inode.permissions.into());
+        let (uid, gid) = (
+            Some(Uid::from_raw(inode.uid)),
+            Some(Gid::from_raw(inode.gid)),
+        );
         match file {
-            Some(file) => fchmod(file, mode),
-            None if matches!(inode.kind, InodeKind::Symlink(_)) => Ok(()),
-            None => chmodat(CWD, path, mode, AtFlags::empty()),
+            Some(file) => fchown(file, uid, gid),
+            None => chownat(CWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW),
         }
     }
 
@@ -87,6 +84,15 @@ impl<'e, R: ReadAt> Giver<'e, R> {
             }
             set => set,
         }
+    }
+}
+
+fn mode(inode: &Inode, path: &Path, file: Option<&File>) -> Result<(), Errno> {
+    let mode = Mode::from_raw_mode(inode.permissions.into());
+    match file {
+        Some(file) => fchmod(file, mode),
+        None if matches!(inode.kind, InodeKind::Symlink(_)) => Ok(()),
+        None => chmodat(CWD, path, mode, AtFlags::empty()),
     }
 }
 

@@ -178,9 +178,10 @@ impl<'i, R: ReadAt> FileReader<'i, R> {
             hole: 0,
         };
         for _ in 0..part.blocks_left {
-            // A hole has no bytes on the disk.
+            // A hole has no bytes on the disk. Where a damaged file begins nobody has checked: beyond the image, reading says so.
             let word = self.next_word()?;
-            self.at += word.map_or(0, |word| word.length().into());
+            let length = word.map_or(0, |word| word.length().into());
+            self.at = self.at.saturating_add(length);
         }
         self.rest -= part.rest;
         Ok(part)

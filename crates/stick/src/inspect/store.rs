@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use flk_squashfs::{EntryKind, Image, Inode, InodeKind, InodeRef, Section};
+use flk_squashfs::{EntryKind, Extracted, Image, Inode, InodeKind, InodeRef, Section};
 use serde::Serialize;
 
 use crate::{Error, Result};
@@ -203,6 +205,22 @@ impl Store {
         std::io::copy(&mut reader, out)
             .map(Some)
             .map_err(Error::io("read", &self.image.path))
+    }
+
+    /// Extracts a folder, links to it followed. `None`: there is none.
+    pub(super) fn extract_folder(&self, name: &str, to: &Path) -> Result<Option<Extracted>> {
+        let failed = |source| Error::Squashfs {
+            path: self.image.path.clone(),
+            source,
+        };
+        let inode = self.image.resolve(name, MOST_DEPTH).map_err(failed)?;
+        let Some(folder) = inode.filter(|inode| matches!(inode.kind, InodeKind::Directory(_)))
+        else {
+            return Ok(None);
+        };
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let extracted = self.image.image.extract(&folder, to, threads);
+        extracted.map(Some).map_err(failed)
     }
 
     /// The files of which something lies in this range of the store image, their data or their part of a fragment; of hard links the first.

@@ -55,7 +55,7 @@ pub(crate) fn installation(command: &[String]) -> Option<Installation> {
         match argument.split_once('=') {
             Some(("--root", folder)) => root = folder,
             _ if *argument == "--root" => root = *arguments.next()?,
-            _ if *argument == "--flake" => drop(arguments.next()),
+            _ if matches!(*argument, "--flake" | "--channel") => drop(arguments.next()),
             _ if argument.starts_with('-') || host.is_some() => {}
             _ => host = Some(*argument),
         }
@@ -179,6 +179,7 @@ mod tests {
                 "/run/current-system/sw/bin/flk install NixOS; echo done",
                 "/mnt",
             ),
+            ("sudo flk install --channel nixpkgs NixOS --yes", "/mnt"),
         ] {
             let expected = Installation {
                 host: "NixOS".into(),

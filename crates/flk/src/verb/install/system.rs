@@ -99,10 +99,11 @@ pub(super) fn repository(args: &Args) -> Result<PathBuf> {
     }
 }
 
-/// The host's system: the ISO's own where the repository is as it was when the ISO was made, else evaluated.
+/// The host's system: the ISO's own where the repository is as it was when the ISO was made and no other channel is asked for, else evaluated.
 pub(super) fn system(args: &Args) -> Result<System> {
     let repository = repository(args)?;
-    if let Some(toplevel) = prebuilt(&repository, &args.host)?
+    if args.channel.is_none()
+        && let Some(toplevel) = prebuilt(&repository, &args.host)?
         && let Some(system) = registered(&toplevel)?
     {
         return Ok(system);

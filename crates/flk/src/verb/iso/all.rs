@@ -1,7 +1,11 @@
 //! Every host's ISO: evaluated several at a time, then built and packed one after the other, so that what they share is built and packed
 //! once. One host's failure is said when it happens, and counted at the end.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 
@@ -38,6 +42,9 @@ pub(super) fn make(args: &Args) -> Result<()> {
     let evaluations = at_a_time(&names, |name| {
         Evaluation::of(&workspace, name, settings(args)).map_err(|failure| failure.render())
     });
+    // Also of a host that fails today: its last ISO stays.
+    let hosts: BTreeSet<String> = names.iter().cloned().collect();
+    let made_before = |path: &Path| host_of(path).filter(|host| hosts.contains(host));
     let mut taken = BTreeMap::new();
     let mut outcomes = Vec::new();
     for (host, evaluation) in names.into_iter().zip(evaluations) {
@@ -45,7 +52,7 @@ pub(super) fn make(args: &Args) -> Result<()> {
         let started = Instant::now();
         let made = evaluation.and_then(|evaluation| {
             make_of(args, &workspace, &host, &evaluation, &mut |host, out| {
-                place(&mut taken, host, out)
+                place(&mut taken, &made_before, host, out)
             })
             .map_err(|failure| failure.render())
         });
@@ -67,19 +74,36 @@ fn obey() -> Result<()> {
     Ok(())
 }
 
-/// Where a host's ISO goes: where its configuration says, unless another host's is there.
-fn place(taken: &mut BTreeMap<PathBuf, String>, host: &str, out: PathBuf) -> Result<PathBuf> {
+/// The host whose ISO by flk this is, if it is one.
+fn host_of(iso: &Path) -> Option<String> {
+    let mut build = Vec::new();
+    flk_stick::extract(iso, flk_stick::BUILD, &mut build).ok()?;
+    let build: Value = serde_json::from_slice(&build).ok()?;
+    Some(build["host"].as_str()?.to_owned())
+}
+
+/// Where a host's ISO goes: where its configuration says, unless another host's is there, by this run or by one before.
+fn place(
+    taken: &mut BTreeMap<PathBuf, String>,
+    made_before: &dyn Fn(&Path) -> Option<String>,
+    host: &str,
+    out: PathBuf,
+) -> Result<PathBuf> {
     let own = out.with_file_name(format!("{host}.iso"));
-    for path in [out.clone(), own] {
-        if !taken.contains_key(&path) {
-            taken.insert(path.clone(), host.to_owned());
-            return Ok(path);
+    let mut another = String::new();
+    for path in [&out, &own] {
+        let before = made_before(path).filter(|before| before != host);
+        match taken.get(path).cloned().or(before) {
+            Some(other) => another = other,
+            None => {
+                taken.insert(path.clone(), host.to_owned());
+                return Ok(path.clone());
+            }
         }
     }
     Err(Failure::new(format!(
-        "{} is the ISO of {} already",
-        out.display(),
-        taken[&out]
+        "{} is the ISO of {another} already",
+        own.display()
     ))
     .hint("give their ISOs different names, with `image.fileName` (`isoImage.isoName` before NixOS 25.05)"))
 }
@@ -185,12 +209,21 @@ mod tests {
     fn no_host_takes_anothers_place() {
         let mut taken = BTreeMap::new();
         let mut place = |host: &str, name: &str| {
-            super::place(&mut taken, host, PathBuf::from("result/iso").join(name))
-                .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
-                .map_err(|failure| failure.render())
+            let before = |path: &Path| path.ends_with("old.iso").then(|| "a".to_owned());
+            super::place(
+                &mut taken,
+                &before,
+                host,
+                PathBuf::from("result/iso").join(name),
+            )
+            .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+            .map_err(|failure| failure.render())
         };
         assert_eq!(place("a", "nixos.iso").unwrap(), "nixos.iso");
         assert_eq!(place("b", "nixos.iso").unwrap(), "b.iso");
+        // What `a` has from before is its own, also when it was not its turn yet, or fails.
+        assert_eq!(place("c", "old.iso").unwrap(), "c.iso");
+        assert_eq!(place("a", "old.iso").unwrap(), "old.iso");
         let refused = place("b", "b.iso").unwrap_err();
         assert!(
             refused.contains("b.iso is the ISO of b already"),

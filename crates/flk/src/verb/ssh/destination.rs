@@ -6,7 +6,7 @@ use std::{
 };
 
 use flk_identity::{Expected, Identity, Verdict};
-use flk_lan::{LinkLocal, Zone};
+use flk_lan::{ALIAS, LinkLocal, Zone};
 
 use crate::{
     error::{Failure, Result},
@@ -226,9 +226,11 @@ fn candidates(target: &Target, trust: Trust) -> Result<Candidates> {
             .filter(|one| expected(one, &target.place).is_some());
         let count = fitting.count();
         if fits == 0 && count > 0 {
-            // An address is one machine's, so there is nothing to wait for.
+            // An address is one machine's, so there is nothing to wait for; but `fe80::47` may be two's.
             let others = match &target.place {
-                Place::Address(address) if address.zone.is_some() => Duration::ZERO,
+                Place::Address(address) if address.zone.is_some() && address.address() != ALIAS => {
+                    Duration::ZERO
+                }
                 _ => OTHERS_TIME,
             };
             end = end.min(now + others);

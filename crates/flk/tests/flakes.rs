@@ -4,9 +4,13 @@
 
 mod workbench;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use workbench::{Workbench, copy_folder, with_mirror};
+use workbench::{Workbench, copy_folder, skipped, with_mirror};
 
 /// A bench with every flake as a git repository of its own, pinned; none where that cannot be.
 fn flakes() -> Option<Workbench> {
@@ -83,7 +87,9 @@ fn flakes_of_every_shape_evaluate() {
     options_reach_nix(&bench);
     live_systems_leave_profiles_out(&bench);
     secrets_are_no_hindrance(&bench);
+    newer_options_are_no_hindrance(&bench);
     specialisations_are_in_the_menus(&bench);
+    carried_repositories_need_no_network(&bench);
 }
 
 /// Their keys are not at hand, live or here, and nobody asks for them.
@@ -93,6 +99,12 @@ fn secrets_are_no_hindrance(bench: &Workbench) {
             .flk(&["iso", host, "--flake", "secrets", "--dry-run"])
             .ended(0);
     }
+}
+
+/// What a host has of newer NixOS's does not keep its live system from evaluating: NixOS refuses most of it there.
+fn newer_options_are_no_hindrance(bench: &Workbench) {
+    let arguments = ["iso", "image", "--flake", "newer", "--no-keys", "--dry-run"];
+    bench.flk(&arguments).ended(0);
 }
 
 /// The texts of the menus are in their derivations.
@@ -292,4 +304,112 @@ fn live_systems_leave_profiles_out(bench: &Workbench) {
             { "server": false, "core": "in every system", "tools": true, "marker": false },
         ])
     );
+}
+
+/// `/iso/devos` on a machine without a network: its hosts evaluate by what the ISO's store has, the sources of inputs' inputs among it.
+fn carried_repositories_need_no_network(bench: &Workbench) {
+    let path = |name: &str| format!("path:{}", bench.at(name).display());
+    bench.write(
+        "deep/flake.nix",
+        "{ outputs = { self }: { module.networking.domain = \"deep.example\"; }; }\n",
+    );
+    bench.write(
+        "near/flake.nix",
+        &format!(
+            "{{ inputs.deep.url = \"{}\"; outputs = {{ self, deep }}: {{ inherit (deep) module; }}; }}\n",
+            path("deep")
+        ),
+    );
+    bench.write(
+        "carried/flake.nix",
+        &format!(
+            "{{ inputs.flk.url = \"flk\"; inputs.near.url = \"{}\"; outputs = {{ self, flk, near }}: \
+             {{ nixosConfigurations = flk.lib.mkHosts {{ inherit self; modules = [ near.module ]; }}; }}; }}\n",
+            path("near")
+        ),
+    );
+    for host in ["one", "two"] {
+        bench.write(
+            &format!("carried/hosts/{host}.nix"),
+            "{ boot.loader.systemd-boot.enable = true; fileSystems.\"/\" = { device = \"/dev/vda\"; fsType = \"ext4\"; }; }\n",
+        );
+    }
+    bench.write("carried/flk.lock", &bench.read("pinned/flk.lock"));
+    bench.git("carried", &["init", "--quiet"]);
+    bench.git("carried", &["add", "."]);
+    let arguments = ["iso", "one", "--flake", "carried", "--no-keys"];
+    let plan = bench
+        .flk(&[&arguments[..], &["--dry-run", "--json"]].concat())
+        .ended(0)
+        .stdout;
+
+    let roots = bench.store_roots(&plan);
+    let has = |text: &str| {
+        let source = |root: &PathBuf| fs::read_to_string(root.join("flake.nix"));
+        roots
+            .iter()
+            .any(|root| source(root).is_ok_and(|flake| flake.contains(text)))
+    };
+    assert!(has("inherit (deep) module"), "{roots:?}");
+    assert!(has("module.networking.domain"), "{roots:?}");
+
+    // What is not built yet is no source.
+    let sources: Vec<&PathBuf> = roots.iter().filter(|root| root.exists()).collect();
+    if !rustix::process::geteuid().is_root() || nix_is_in_its_store() {
+        skipped("a store of one's own at /nix needs root, and a Nix that is not in there");
+        return;
+    }
+    copy_folder(&bench.carried_repository(&plan), &bench.at("devos"));
+    let copied = nix()
+        .args(["copy", "--no-check-sigs", "--to"])
+        .arg(bench.at("only"))
+        .args(sources)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&copied.stderr);
+    assert!(copied.status.success(), "{text}");
+    for input in ["near", "deep"] {
+        fs::remove_dir_all(bench.at(input)).unwrap();
+    }
+    fs::create_dir(bench.at("nobody")).unwrap();
+    let mut apart = Command::new("unshare");
+    apart.args(["--mount", "--net", "sh", "-euc"]);
+    apart
+        .arg("mount --bind only/nix /nix; exec \"$@\"")
+        .arg("sh");
+    let nix = nix();
+    apart.arg(nix.get_program()).args(nix.get_args());
+    let evaluated = apart
+        .args(["eval", "--json", "--apply"])
+        .arg("builtins.mapAttrs (_: host: builtins.seq host.config.system.build.toplevel.drvPath host.config.networking.domain)")
+        .arg(format!("{}#nixosConfigurations", path("devos")))
+        .current_dir(bench.at(""))
+        .env("HOME", bench.at("nobody"))
+        .env_remove("XDG_CACHE_HOME")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&evaluated.stderr);
+    let domains: serde_json::Value =
+        serde_json::from_slice(&evaluated.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(
+        domains,
+        serde_json::json!({ "one": "deep.example", "two": "deep.example" })
+    );
+}
+
+/// Nix with nowhere to download from.
+fn nix() -> Command {
+    let mut command = Command::new("nix");
+    command
+        .args(["--extra-experimental-features", "nix-command flakes"])
+        .args(["--option", "substituters", ""])
+        .args(["--option", "build-users-group", ""]);
+    command
+}
+
+fn nix_is_in_its_store() -> bool {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .map(|folder| folder.join("nix"))
+        .find_map(|program| program.canonicalize().ok())
+        .is_some_and(|program| program.starts_with("/nix"))
 }

@@ -174,20 +174,20 @@ impl Workbench {
 
     /// The repository that the ISO of a dry run's JSON would carry at /devos: its store path. It is in the text of `image.json`'s derivation.
     pub(crate) fn carried_repository(&self, plan: &str) -> PathBuf {
-        let plan: serde_json::Value = serde_json::from_str(plan).expect("JSON");
-        let derivation = plan["build"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|path| path.as_str())
-            .find(|path| path.ends_with("-image.json.drv"))
-            .expect("image.json is built");
-        let text = fs::read_to_string(derivation).unwrap().replace('\\', "");
+        let text = manifest_derivation(plan);
         let (before, _) = text
             .split_once(r#"","target":"/devos""#)
             .expect("there is a /devos");
         let (_, source) = before.rsplit_once('"').unwrap();
         source.into()
+    }
+
+    /// `storeRoots` of that ISO.
+    pub(crate) fn store_roots(&self, plan: &str) -> Vec<PathBuf> {
+        let text = manifest_derivation(plan);
+        let (_, list) = text.split_once(r#""storeRoots":"#).expect("storeRoots");
+        let (list, _) = list.split_once(']').unwrap();
+        serde_json::from_str(&format!("{list}]")).expect("a list of paths")
     }
 
     fn command(&self, program: &Path, folder: &str) -> Command {
@@ -232,6 +232,19 @@ impl Run {
         );
         self
     }
+}
+
+/// The text of `image.json`'s derivation in a dry run's JSON, with the manifest in it as it is.
+fn manifest_derivation(plan: &str) -> String {
+    let plan: serde_json::Value = serde_json::from_str(plan).expect("JSON");
+    let derivation = plan["build"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|path| path.as_str())
+        .find(|path| path.ends_with("-image.json.drv"))
+        .expect("image.json is built");
+    fs::read_to_string(derivation).unwrap().replace('\\', "")
 }
 
 /// Says loudly that a test proves nothing here.

@@ -393,7 +393,7 @@ fn carried_repositories_need_no_network(bench: &Workbench) {
         serde_json::from_slice(&evaluated.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert_eq!(
         domains,
-        serde_json::json!({ "one": "deep.example", "two": "deep.example" })
+        serde_json::json!({ "NixOS": "deep.example", "one": "deep.example", "two": "deep.example" })
     );
 }
 

@@ -128,7 +128,7 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
         Missing::of(&workspace, &evaluation)?.report(args.json)?;
         return Ok(None);
     }
-    let made = make_of(args, &workspace, host, &evaluation, &mut |_, out| Ok(out))?;
+    let made = make_of(args, &workspace, host, &evaluation, &mut Ok)?;
     tell(&made, started);
     if args.json {
         ui::data(serde_json::to_string_pretty(&made.report(host))?);
@@ -151,6 +151,14 @@ struct Made {
 }
 
 impl Made {
+    /// What is said of it.
+    fn state(&self) -> &'static str {
+        match self.written.reused {
+            true => "is up to date",
+            false => "is ready",
+        }
+    }
+
     /// For `--json`.
     fn report(&self, host: &str) -> Value {
         let out = &self.iso.path;
@@ -168,17 +176,17 @@ impl Made {
     }
 }
 
-/// Makes the ISO of a host that is evaluated; `place` has the last word on where it goes, given the host and what its configuration says.
+/// Makes the ISO of a host that is evaluated; `place` has the last word on where it goes, given what its configuration says.
 fn make_of(
     args: &Args,
     workspace: &Workspace,
     host: &str,
     evaluation: &Evaluation,
-    place: &mut dyn FnMut(&str, PathBuf) -> Result<PathBuf>,
+    place: &mut dyn FnMut(PathBuf) -> Result<PathBuf>,
 ) -> Result<Made> {
     let document = closure::bring(workspace, host, evaluation)?;
     let manifest = Manifest::read(&document)?;
-    let out = place(host, target(args, workspace, &manifest.file_name)?)?;
+    let out = place(target(args, workspace, &manifest.file_name)?)?;
 
     let closure = workspace.nix.closure(&manifest.store_roots)?;
     let mut options = flk_image::Options::new(env!("CARGO_PKG_VERSION"));
@@ -220,14 +228,10 @@ fn make_of(
 
 fn tell(made: &Made, started: Instant) {
     let (out, written) = (&made.iso.path, &made.written);
-    let state = if written.reused {
-        "is up to date"
-    } else {
-        "is ready"
-    };
     ui::note(format_args!(
-        "{} {state}: {} ({})",
+        "{} {}: {} ({})",
         out.display(),
+        made.state(),
         ui::bytes(written.size),
         ui::duration(started.elapsed())
     ));

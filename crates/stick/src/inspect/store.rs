@@ -191,14 +191,22 @@ impl Store {
         difference
     }
 
-    /// Copies a file out; links are followed. `None`: there is none.
-    pub(super) fn extract(&self, name: &str, out: &mut dyn Write) -> Result<Option<u64>> {
-        let failed = |source| Error::Squashfs {
+    /// What an absolute path within the store leads to, links followed.
+    fn found(&self, name: &str) -> Result<Option<Inode>> {
+        let found = self.image.resolve(name, MOST_DEPTH);
+        found.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: flk_squashfs::Error) -> Error {
+        Error::Squashfs {
             path: self.image.path.clone(),
             source,
-        };
-        let inode = self.image.resolve(name, MOST_DEPTH).map_err(failed)?;
-        let Some(InodeKind::File(file)) = inode.map(|inode| inode.kind) else {
+        }
+    }
+
+    /// Copies a file out; links are followed. `None`: there is none.
+    pub(super) fn extract(&self, name: &str, out: &mut dyn Write) -> Result<Option<u64>> {
+        let Some(InodeKind::File(file)) = self.found(name)?.map(|inode| inode.kind) else {
             return Ok(None);
         };
         let mut reader = self.image.image.open_file(&file);
@@ -209,18 +217,14 @@ impl Store {
 
     /// Extracts a folder, links to it followed. `None`: there is none.
     pub(super) fn extract_folder(&self, name: &str, to: &Path) -> Result<Option<Extracted>> {
-        let failed = |source| Error::Squashfs {
-            path: self.image.path.clone(),
-            source,
-        };
-        let inode = self.image.resolve(name, MOST_DEPTH).map_err(failed)?;
-        let Some(folder) = inode.filter(|inode| matches!(inode.kind, InodeKind::Directory(_)))
+        let found = self.found(name)?;
+        let Some(folder) = found.filter(|inode| matches!(inode.kind, InodeKind::Directory(_)))
         else {
             return Ok(None);
         };
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let extracted = self.image.image.extract(&folder, to, threads);
-        extracted.map(Some).map_err(failed)
+        extracted.map(Some).map_err(|source| self.failed(source))
     }
 
     /// The files of which something lies in this range of the store image, their data or their part of a fragment; of hard links the first.

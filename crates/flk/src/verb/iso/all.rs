@@ -51,8 +51,8 @@ pub(super) fn make(args: &Args) -> Result<()> {
         obey()?;
         let started = Instant::now();
         let made = evaluation.and_then(|evaluation| {
-            make_of(args, &workspace, &host, &evaluation, &mut |host, out| {
-                place(&mut taken, &made_before, host, out)
+            make_of(args, &workspace, &host, &evaluation, &mut |out| {
+                place(&mut taken, &made_before, &host, out)
             })
             .map_err(|failure| failure.render())
         });
@@ -147,13 +147,9 @@ fn table(outcomes: &[Outcome]) -> Vec<String> {
         .iter()
         .map(|Outcome { host, made }| match made {
             Ok(made) => {
-                let state = if made.written.reused {
-                    "is up to date"
-                } else {
-                    "is ready"
-                };
                 format!(
-                    "{host:<width$}  {state:<13}  {:>8}  {}",
+                    "{host:<width$}  {:<13}  {:>8}  {}",
+                    made.state(),
                     ui::bytes(made.written.size),
                     made.iso.path.display()
                 )

@@ -42,6 +42,20 @@ impl Ground {
         Ok(ground)
     }
 
+    /// Where images are made that others made the cache for.
+    pub(crate) fn again(folder: &Path) -> Result<Ground, Failure> {
+        Ok(Ground {
+            folder: folder.into(),
+            cache: Cache::open(&folder.join("packed"), LIMIT)?,
+            entries: names(&folder.join("packed"))?,
+            iso: folder.join("unchanged.iso"),
+        })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(crate) fn run(
         &self,
         way: Way,

@@ -6,23 +6,22 @@
 //! does `cp`'s; that of the peers ends when they do, without.
 //!
 //! `cargo bench -p flk-benches --bench pack -- [ROUNDS] [TIMES] [COMPRESSION]`, as root. With TIMES other than 1, of a store with so many copies of the
-//! closure, no two files of which are equal; nothing is changed then. COMPRESSION as in `flk pack`. Not supported: machines without Nix.
+//! closure, no two files of which are equal, in memory (tmpfs); nothing is changed then. COMPRESSION as in `flk pack`. Not supported: machines without Nix.
 
 mod ground;
+mod memory;
 mod subject;
 
 use std::{
     collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
 
-use flk_benches::{Failure, median, outcome, ratio, say, words};
+use flk_benches::{Failure, manifest_of, median, outcome, ratio, say, words};
 use flk_image::{Compression, nar_hash};
-use flk_tests::{Bench, Fixture, Need, binary};
+use flk_tests::{Bench, Fixture, Need};
 use ground::Ground;
 use subject::Subject;
 
@@ -63,6 +62,9 @@ impl Way {
 }
 
 fn main() -> ExitCode {
+    if let Some(result) = memory::is_asked_for(&mut words()) {
+        return outcome(result);
+    }
     let (mut numbers, mut compression) = (Vec::new(), None);
     for word in words() {
         match word.parse::<usize>() {
@@ -75,13 +77,15 @@ fn main() -> ExitCode {
     outcome(measure(rounds, times, compression.as_deref()))
 }
 
-fn measure(rounds: usize, times: usize, compression: Option<&str>) -> Result<(), Failure> {
+fn measure(rounds: usize, times: usize, text: Option<&str>) -> Result<(), Failure> {
     let needs = [Need::Program("mksquashfs"), Need::Program("xorriso")];
     let Some(bench) = Bench::open("pack", &[Need::BUILDS, &needs])? else {
         return Ok(());
     };
     let fixture = Fixture::shared(&bench)?;
     let files = tempfile::tempdir_in(fixture.repository.parent().ok_or("no folder")?)?;
+    // What is too much for the page cache is read from memory all the same.
+    let memory = tempfile::tempdir_in("/dev/shm")?;
     let base = manifest_of(&fixture)?;
     let copy = fixture.copy(files.path())?;
     copy.put(
@@ -91,7 +95,7 @@ fn measure(rounds: usize, times: usize, compression: Option<&str>) -> Result<(),
     let other = manifest_of(&copy)?;
     let mut subject = Subject::of(&base)?;
     let mut changed = (times == 1).then(|| Subject::of(&other)).transpose()?;
-    if let Some(text) = compression {
+    if let Some(text) = text {
         let block_size = subject.manifest.compression.block_size;
         let compression = Compression::parse(text, block_size)?;
         for one in changed.iter_mut().chain([&mut subject]) {
@@ -99,7 +103,7 @@ fn measure(rounds: usize, times: usize, compression: Option<&str>) -> Result<(),
         }
     }
     if times > 1 {
-        subject.multiply(times, &files.path().join("store"))?;
+        subject.multiply(times, &memory.path().join("store"))?;
     }
     let bytes = subject.closure.nar_size();
     let compression = subject.manifest.compression.clone();
@@ -169,58 +173,14 @@ fn measure(rounds: usize, times: usize, compression: Option<&str>) -> Result<(),
             "one option changed: {count} paths, {} kB",
             bytes / 1000
         ));
+    }
+    for way in [Way::Cold, Way::Warm] {
+        let peak = memory::peak(&base, text, &subject, way, &ground)?;
         say(&format!(
-            "peak memory of a cold `flk pack`: {} MB",
-            peak(&base, &files.path().join("peak.iso"))? / 1_000_000
+            "{}: {:.0} MB of memory at most",
+            way.name(),
+            peak as f64 / 1e6
         ));
     }
     Ok(())
-}
-
-/// What `flk iso` has evaluated last, by the link that keeps it.
-fn manifest_of(fixture: &Fixture) -> Result<PathBuf, Failure> {
-    fixture
-        .flk
-        .run(&fixture.repository, &["iso", "NixOS"])?
-        .success()?;
-    let home = fixture.flk.command(&fixture.repository);
-    let home = home.get_envs().find(|(name, _)| *name == "HOME");
-    let home = home.and_then(|(_, value)| value).ok_or("flk has no HOME")?;
-    let roots = Path::new(home).join(".cache/flk/roots");
-    let mut newest = None;
-    for entry in fs::read_dir(&roots)? {
-        let link = entry?;
-        let target = fs::read_link(link.path())?;
-        let time = link.metadata()?.modified()?;
-        let is_image = target.to_string_lossy().ends_with("-image.json");
-        if is_image && newest.as_ref().is_none_or(|(then, _)| *then < time) {
-            newest = Some((time, target));
-        }
-    }
-    Ok(newest.ok_or("flk keeps no image.json")?.1)
-}
-
-/// The most memory that `flk pack` had, in bytes (proc(5), `VmHWM`), asked for again and again until it ends.
-fn peak(manifest: &Path, out: &Path) -> Result<u64, Failure> {
-    let mut child = Command::new(binary("flk"))
-        .arg("pack")
-        .arg(manifest)
-        .arg("-o")
-        .arg(out)
-        .arg("--no-cache")
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut peak = 0;
-    while child.try_wait()?.is_none() {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes =
-            line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        peak = peak.max(kilobytes.unwrap_or(0) * 1024);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    match child.wait()?.success() {
-        true => Ok(peak),
-        false => Err("flk pack failed".into()),
-    }
 }

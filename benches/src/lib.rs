@@ -1,6 +1,15 @@
 //! What all benches do: say what they find, take medians, end with what went wrong.
 
-use std::{env, io::Write, iter, process::ExitCode, time::Duration};
+use std::{
+    env, fs,
+    io::Write,
+    iter,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use flk_tests::Fixture;
 
 /// Why a bench could not go on.
 pub type Failure = Box<dyn std::error::Error>;
@@ -37,4 +46,27 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
 /// `a` in times of `b`.
 pub fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
+}
+
+/// The `image.json` of the template's host: what `flk iso` has evaluated last, by the link that keeps it.
+pub fn manifest_of(fixture: &Fixture) -> Result<PathBuf, Failure> {
+    fixture
+        .flk
+        .run(&fixture.repository, &["iso", "NixOS"])?
+        .success()?;
+    let home = fixture.flk.command(&fixture.repository);
+    let home = home.get_envs().find(|(name, _)| *name == "HOME");
+    let home = home.and_then(|(_, value)| value).ok_or("flk has no HOME")?;
+    let roots = Path::new(home).join(".cache/flk/roots");
+    let mut newest = None;
+    for entry in fs::read_dir(&roots)? {
+        let link = entry?;
+        let target = fs::read_link(link.path())?;
+        let time = link.metadata()?.modified()?;
+        let is_image = target.to_string_lossy().ends_with("-image.json");
+        if is_image && newest.as_ref().is_none_or(|(then, _)| *then < time) {
+            newest = Some((time, target));
+        }
+    }
+    Ok(newest.ok_or("flk keeps no image.json")?.1)
 }

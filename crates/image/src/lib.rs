@@ -36,6 +36,7 @@ mod scratch;
 mod stamp;
 mod store_image;
 mod write;
+mod write_back;
 
 pub use build::{Build, BuildId, Revision, build_id};
 pub use cache::{Cache, Hits, Keep, Pruned, Statistics, Summary};

@@ -8,8 +8,9 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -25,6 +26,7 @@ use crate::order::by_steadiness;
 use crate::packed::{PackedPath, PathNode, TIME, Told, attributes, enter, walk};
 use crate::progress::Meter;
 use crate::registration::registration;
+use crate::write_back::WriteBack;
 
 /// Blocks of disks and of file systems: what stays at its place must stay there by whole blocks.
 const ALIGNMENT: u32 = 4096;
@@ -69,6 +71,7 @@ impl Packing<'_> {
         out: &File,
         offset: u64,
         meter: &mut Meter<'_>,
+        write_back: &mut WriteBack,
     ) -> Result<StoreImage, Error> {
         let order = by_steadiness(self.closure);
         thread::scope(|scope| {
@@ -77,7 +80,7 @@ impl Packing<'_> {
             let looking = &order;
             scope.spawn(move || self.look(looking, &to_find));
             let keeping = scope.spawn(move || self.keep(out, &new));
-            let written = self.pack(&order, out, offset, &found, to_keep, meter);
+            let written = self.pack(&order, (out, offset), &found, to_keep, meter, write_back);
             // The thread that looks ahead ends when nobody listens to it.
             drop(found);
             let not_kept = keeping.join().unwrap_or_default();
@@ -127,11 +130,11 @@ impl Packing<'_> {
     fn pack(
         &self,
         order: &[&PathInfo],
-        out: &File,
-        offset: u64,
+        (out, offset): (&File, u64),
         found: &Receiver<Found>,
         to_keep: SyncSender<New>,
         meter: &mut Meter<'_>,
+        write_back: &mut WriteBack,
     ) -> Result<(u64, Hits), Error> {
         let mut options = Options::new(self.codec);
         options.block_size = self.block_size;
@@ -160,6 +163,7 @@ impl Packing<'_> {
                 }
             }
             meter.add(info.nar_size);
+            write_back.reached(image.position()?);
         }
         image.registration(registration(self.closure).into_bytes())?;
         let superblock = image.finish()?;
@@ -183,7 +187,6 @@ impl<'o> Building<'o> {
     fn copy(&mut self, name: &[u8], mut file: File, packed: PackedPath) -> Result<(), Error> {
         let length = packed.run.length;
         let copy = move |out: &mut &'o File| {
-            use io::{Read, Seek};
             file.rewind()?;
             // Within the kernel, or by sharing blocks, where the file systems can do that.
             let copied = io::copy(&mut file.take(length), out)?;
@@ -238,6 +241,12 @@ impl<'o> Building<'o> {
         Ok(())
     }
 
+    /// How far the file is written, in bytes from its beginning.
+    fn position(&self) -> Result<u64, Error> {
+        let mut out: &File = self.writer.get_ref();
+        out.stream_position().map_err(failed)
+    }
+
     /// What is written is passed on to be kept.
     fn pass_on(&mut self) {
         while let Some((id, range, run)) = self.writer.next_packed() {
@@ -273,15 +282,16 @@ impl<'o> Building<'o> {
 
     /// Writes the tables and the superblock; gives the image's length.
     fn finish(mut self) -> Result<u64, Error> {
-        use io::Seek;
-        use std::os::unix::fs::FileExt;
         self.writer.flush().map_err(Error::squashfs)?;
         self.pass_on();
         let offset = self.offset;
         let (mut out, superblock) = self.writer.finish(&self.tree).map_err(Error::squashfs)?;
-        let failed = |error| Error::io("write", PathBuf::from("the store image"))(error);
         let bytes: [u8; SUPERBLOCK_LEN] = superblock.to_bytes();
         out.write_all_at(&bytes, offset).map_err(failed)?;
         Ok(out.stream_position().map_err(failed)? - offset)
     }
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::io("write", PathBuf::from("the store image"))(error)
 }

@@ -21,6 +21,7 @@ use crate::progress::{Meter, Phase, Progress};
 use crate::scratch::{Scratch, folder_of, free};
 use crate::stamp::{Stamp, stamp};
 use crate::store_image::{Packing, StoreImage};
+use crate::write_back::{self, WriteBack};
 
 /// No codec makes a system smaller than its NARs by more than this; for the check before anything is written.
 const BEST_RATIO: u64 = 6;
@@ -234,6 +235,33 @@ impl Image<'_> {
         iso: &Path,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<StoreImage, Error> {
+        let out = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(match self.options.host_key {
+                Some(_) => OWNER_ONLY,
+                None => ANYBODY,
+            })
+            .open(iso)
+            .map_err(Error::io("create", iso))?;
+        write_back::beside(&out, |write_back| {
+            self.fill(&out, stamped, mbr, iso, write_back, progress)
+        })
+        .map_err(Error::io("sync", iso))?
+    }
+
+    /// Writes all of it into `out`, which is the file `iso`.
+    fn fill(
+        &self,
+        out: &File,
+        stamped: &Stamp,
+        mbr: Option<Vec<u8>>,
+        iso: &Path,
+        write_back: &mut WriteBack,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<StoreImage, Error> {
+        let mut file = out;
         let nar_size = self.closure.nar_size();
         // Data that no codec makes smaller, gaps, tables; more than there can be.
         let most = 2 * nar_size + 16 * 4096 * (self.closure.paths.len() as u64 + 1024);
@@ -244,21 +272,11 @@ impl Image<'_> {
             most,
         )?;
         let options = iso::options(self.manifest, stamped, mbr);
-        let mut out = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(match self.options.host_key {
-                Some(_) => OWNER_ONLY,
-                None => ANYBODY,
-            })
-            .open(iso)
-            .map_err(Error::io("create", iso))?;
-        let mut writing = flk_iso9660::begin(&tree, &options, &mut out).map_err(Error::iso)?;
+        let mut writing = flk_iso9660::begin(&tree, &options, &mut file).map_err(Error::iso)?;
 
         let missing = || Error::io("write", iso)(io::ErrorKind::NotFound.into());
         let store_at = writing.next().ok_or_else(missing)?;
-        out.seek(SeekFrom::Start(store_at.offset))
+        file.seek(SeekFrom::Start(store_at.offset))
             .map_err(Error::io("write", iso))?;
         let mut meter = Meter::new(Phase::Compress, nar_size, progress);
         let packing = Packing {
@@ -270,37 +288,32 @@ impl Image<'_> {
             cache: self.options.cache.as_ref(),
             reserve: self.size_at_least(),
         };
-        let store_image = packing.write(&out, store_at.offset, &mut meter)?;
+        let store_image = packing.write(out, store_at.offset, &mut meter, write_back)?;
         meter.finish();
         writing
-            .done(store_image.length, &mut out)
+            .done(store_image.length, &mut file)
             .map_err(Error::iso)?;
 
         let own = writing.next().ok_or_else(missing)?;
         // What comes behind them, the second GPT, fits into what is kept free for it here.
         let room = digests::room(own.offset + ISO_TAIL);
-        writing.done(room, &mut out).map_err(Error::iso)?;
-        let written = writing.finish(&mut out).map_err(Error::iso)?;
+        writing.done(room, &mut file).map_err(Error::iso)?;
+        let written = writing.finish(&mut file).map_err(Error::iso)?;
         // Where nothing is behind them, they are the end, and not written yet.
         out.set_len(written.length)
             .map_err(Error::io("write", iso))?;
         let mut meter = Meter::new(Phase::Wrap, written.length, progress);
-        // What is written goes to the disk while it is read back from memory.
-        let (synced, digests) = thread::scope(|scope| {
-            let syncing = scope.spawn(|| out.sync_data());
-            let digests = Digests::of(
-                &out,
-                &stamped.build,
-                written.length,
-                (own.offset, room),
-                self.threads(),
-                &mut |done| meter.reach(done),
-            );
-            let ended = || Err(io::Error::other("a thread ended unexpectedly"));
-            (syncing.join().unwrap_or_else(|_| ended()), digests)
-        });
-        synced.map_err(Error::io("sync", iso))?;
-        let digests = digests.map_err(Error::io("read back", iso))?;
+        // What is not on the disk yet goes there while all is read back from memory.
+        write_back.all_is_written();
+        let digests = Digests::of(
+            out,
+            &stamped.build,
+            written.length,
+            (own.offset, room),
+            self.threads(),
+            &mut |done| meter.reach(done),
+        )
+        .map_err(Error::io("read back", iso))?;
         out.write_all_at(&digests.to_bytes(), own.offset)
             .map_err(Error::io("write", iso))?;
         meter.finish();

@@ -60,14 +60,21 @@ impl Chosen {
                 // A folder that is not on this machine is another one.
                 Some(channel) => Packages::parse(&channel, root).ok().as_ref() != Some(&packages),
                 // Two locks would leave unsaid which of them holds.
-                None => packages != Packages::Debian && root.join(PIN).exists(),
+                None if packages == Packages::Debian => {
+                    refuse_second_lock(root)?;
+                    false
+                }
+                None => root.join(PIN).exists(),
             };
             return Ok(Self { packages, departs });
         }
         let packages = match declared {
-            Some(channel) => Packages::parse(&channel, root).map_err(|failure| {
-                failure.hint(format!("so says {}", root.join(flk_toml::NAME).display()))
-            })?,
+            Some(channel) => match Packages::parse(&channel, root) {
+                Ok(packages) => packages,
+                Err(failure) => Packages::of_absent_folder(&channel, root)?.ok_or_else(|| {
+                    failure.hint(format!("so says {}", root.join(flk_toml::NAME).display()))
+                })?,
+            },
             None => Packages::of_lock(root)?,
         };
         Ok(Self {
@@ -115,6 +122,21 @@ impl Packages {
         Ok(Self::Nixpkgs(Value::String(reference)))
     }
 
+    /// A folder that is not on this machine, as on a live one, by what the lock has of it: its files are on the ISO.
+    fn of_absent_folder(text: &str, root: &Path) -> Result<Option<Self>> {
+        let locked = read_lock(&root.join(LOCK))?.and_then(|lock| original(&lock));
+        let was_locked = locked.as_ref().is_some_and(|original| {
+            let place = ["path", "url"].iter().find_map(|key| original[key].as_str());
+            let name = Path::new(text).file_name();
+            name.is_some() && place.and_then(|place| Path::new(place).file_name()) == name
+        });
+        if !was_locked {
+            return Ok(None);
+        }
+        ui::detail(format_args!("{text} is not here: it is as {LOCK} has it"));
+        Ok(locked.map(Self::Nixpkgs))
+    }
+
     /// What the locks in the folder are of.
     fn of_lock(root: &Path) -> Result<Self> {
         let locked = read_lock(&root.join(LOCK))?.and_then(|lock| original(&lock));
@@ -131,6 +153,22 @@ impl Packages {
             (_, None) => Ok(Self::Debian),
         }
     }
+}
+
+/// The built-in channel's pin is kept where a nixpkgs is locked only if `flk.toml` says which of them holds.
+fn refuse_second_lock(root: &Path) -> Result<()> {
+    let is_of_nixpkgs = Packages::of_lock(root).is_ok_and(|packages| packages != Packages::Debian);
+    if !is_of_nixpkgs {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "--channel debian: {} is a nixpkgs', and a {PIN} beside it would leave unsaid which of them holds",
+        root.join(LOCK).display()
+    ))
+    .hint(format!(
+        "write it into {}: channel = \"debian\"",
+        flk_toml::NAME
+    )))
 }
 
 /// The folder that a text means, if it means one.
@@ -455,6 +493,9 @@ mod tests {
             as_input(&input),
             "{ type = \"github\"; owner = \"NixOS\"; repo = \"nixpkgs\"; }"
         );
+
+        let message = of(Some("debian")).unwrap_err().render();
+        assert!(message.contains("is a nixpkgs', and a flk.lock"), "{message}");
 
         fs::write(root.join(PIN), "{}").unwrap();
         let message = of(None).unwrap_err().render();

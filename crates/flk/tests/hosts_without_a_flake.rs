@@ -168,6 +168,17 @@ fn a_nixpkgs_is_locked_beside_the_hosts() {
         .ended(1)
         .said("flk.toml");
     assert_eq!(files(&bench.at("r")), ["flake.lock", "flk.toml", "hosts"]);
+
+    // Live, the folder beside is missing: the lock and the store have it.
+    fs::rename(bench.at("nixpkgs"), bench.at("elsewhere")).unwrap();
+    let run = bench.flk_in("r", &["hosts"]).ended(0);
+    assert_eq!(run.stdout, "box  nixpkgs  -  evaluates\n");
+    assert_eq!(bench.read("r/flake.lock"), kept);
+    bench.write("r/flk.toml", "channel = \"../other\"\n");
+    bench
+        .flk_in("r", &["hosts"])
+        .ended(1)
+        .said("there is no folder ");
 }
 
 #[test]

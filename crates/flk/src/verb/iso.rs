@@ -81,11 +81,11 @@ pub(crate) struct Args {
 
 impl Args {
     /// As the command line has them without options.
-    pub(crate) fn new(host: String, flake: Option<PathBuf>) -> Self {
+    pub(crate) fn new(host: String, flake: Option<PathBuf>, channel: Option<String>) -> Self {
         Self {
             host: Some(host),
             flake,
-            channel: None,
+            channel,
             all: false,
             out: None,
             json: false,

@@ -56,8 +56,11 @@ pub(crate) struct Args {
     /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
     #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
+    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
     /// Boot this ISO as it is, and make none.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["flake", "no_keys"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["flake", "channel", "no_keys"])]
     iso: Option<PathBuf>,
     /// Boot by UEFI (OVMF).
     #[arg(long, conflicts_with = "bios")]
@@ -143,7 +146,7 @@ fn iso(args: &Args) -> Result<(PathBuf, Option<String>)> {
     let host = args.host.clone().unwrap_or_default();
     let iso = iso::make(&iso::Args {
         no_keys: args.no_keys,
-        ..iso::Args::new(host, args.flake.clone())
+        ..iso::Args::new(host, args.flake.clone(), args.channel.clone())
     })?;
     let iso = iso.ok_or_else(|| Failure::new("no ISO was made"))?;
     Ok((iso.path, iso.public_key))

@@ -29,9 +29,12 @@ pub(crate) struct Args {
     /// The stick: /dev/sdX, a link to it in /dev/disk, or a file in its place; without it, what is plugged in is offered.
     #[arg(value_name = "DEVICE")]
     device: Option<PathBuf>,
-    /// The repository of the host; without it, the one around the current folder.
-    #[arg(long, value_name = "DIR")]
+    /// The repository of the host: a folder, or any flake reference; without it, the one around the current folder.
+    #[arg(long, value_name = "REF")]
     flake: Option<PathBuf>,
+    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
     /// Do not ask. What is in use is refused all the same.
     #[arg(long)]
     yes: bool,
@@ -84,7 +87,11 @@ fn image(args: &Args) -> Result<PathBuf> {
     if path.exists() || args.image.contains('/') || args.image.ends_with(".iso") {
         return Ok(path.to_owned());
     }
-    let iso = iso::make(&iso::Args::new(args.image.clone(), args.flake.clone()))?;
+    let iso = iso::make(&iso::Args::new(
+        args.image.clone(),
+        args.flake.clone(),
+        args.channel.clone(),
+    ))?;
     let iso = iso.ok_or_else(|| Failure::new("no ISO was made"))?;
     Ok(iso.path)
 }

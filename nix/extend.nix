@@ -124,6 +124,38 @@ let
     else
       { networking.nftables.tables = builtins.mapAttrs (_: _: { enable = lib.mkOverride 40 false; }) tables; };
 
+  # A host's own units of systemd's initrd work on the machine's disks: one that rolls its root back with each start would do so to whatever disk has that
+  # label. NixOS's are told from them by their files.
+  ownInitrdUnits =
+    host:
+    let
+      inherit (host.pkgs) lib;
+      modulesPath = (host._module.specialArgs or host.specialArgs or { }).modulesPath or "";
+      namesIn = definitions: lib.concatMap (definition: builtins.attrNames definition.value) definitions;
+      off = _: {
+        enable = lib.mkOverride 40 false;
+        # A unit that is off and required keeps from starting what requires it.
+        wantedBy = lib.mkOverride 40 [ ];
+        requiredBy = lib.mkOverride 40 [ ];
+      };
+      offIn =
+        kind:
+        let
+          definitions = host.options.boot.initrd.systemd.${kind}.definitionsWithLocations or [ ];
+          parted = lib.partition (definition: lib.hasPrefix "${modulesPath}/" (toString definition.file)) definitions;
+        in
+        lib.genAttrs (lib.subtractLists (namesIn parted.right) (namesIn parted.wrong)) off;
+      units = lib.filterAttrs (_: names: names != { }) (
+        lib.genAttrs [
+          "services"
+          "sockets"
+          "timers"
+          "paths"
+        ] offIn
+      );
+    in
+    if modulesPath == "" || units == { } then { } else { boot.initrd.systemd = units; };
+
   # The host's kernel as it is, with its patches: nixpkgs would put it together once more. A variant may say another.
   kernel =
     host:
@@ -156,6 +188,7 @@ let
         modules = variants host ++ [
           (kernel host)
           (ownTables host)
+          (ownInitrdUnits host)
           isoImage
           (flk + "/nix/live.nix")
           (flk + "/nix/image.nix")

@@ -15,6 +15,12 @@
       network.enable = true;
       repart.enable = true;
       root = "gpt-auto";
+      # Its root is made anew with each start; udev it only has a word for.
+      services.rollback = {
+        requiredBy = [ "initrd-root-fs.target" ];
+        script = "btrfs subvolume delete /disk/root";
+      };
+      services.systemd-udevd.script = "true";
     };
   };
   systemd.repart.enable = true;

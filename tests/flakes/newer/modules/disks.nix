@@ -1,19 +1,40 @@
 # nixos/modules/system/boot/{stage-1,initrd-network,unl0kr}.nix, systemd/{initrd,repart}.nix and system/etc/etc.nix, as far as a live system has an opinion.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  modulesPath,
+  options,
+  ...
+}:
 let
   inherit (config.boot) initrd;
+  isLive = options.flk ? hostToplevel;
   inherit (config.system.etc) overlay;
   lines = lib.mkOption {
     type = lib.types.lines;
     default = "";
   };
+  names = lib.mkOption {
+    type = lib.types.listOf lib.types.str;
+    default = [ ];
+  };
+  started = lib.attrNames (lib.filterAttrs (_: unit: unit.enable && unit.wantedBy ++ unit.requiredBy != [ ]) initrd.systemd.services);
   needsSystemd = name: enable: {
     assertion = enable -> initrd.systemd.enable;
     message = "${name} requires boot.initrd.systemd.enable";
   };
 in
 {
-  imports = [ (lib.mkRemovedOptionModule [ "boot" "growPartition" ] "Use systemd-repart.") ];
+  imports = [
+    (lib.mkRemovedOptionModule [ "boot" "growPartition" ] "Use systemd-repart.")
+    {
+      _file = "${modulesPath}/system/boot/systemd/initrd.nix";
+      boot.initrd.systemd.services = {
+        initrd-nixos-activation.requiredBy = [ "initrd.target" ];
+        systemd-udevd.wantedBy = [ "initrd.target" ];
+      };
+    }
+  ];
 
   options = {
     boot.initrd = {
@@ -26,6 +47,22 @@ in
       systemd = {
         network.enable = lib.mkEnableOption "networkd in the initrd";
         repart.enable = lib.mkEnableOption "systemd-repart in the initrd";
+        services = lib.mkOption {
+          type = lib.types.attrsOf (
+            lib.types.submodule {
+              options = {
+                enable = lib.mkOption {
+                  type = lib.types.bool;
+                  default = true;
+                };
+                wantedBy = names;
+                requiredBy = names;
+                script = lines;
+              };
+            }
+          );
+          default = { };
+        };
         root = lib.mkOption {
           type = lib.types.enum [
             "fstab"
@@ -54,6 +91,11 @@ in
     {
       assertion = initrd.systemd.enable -> initrd.postMountCommands + initrd.postDeviceCommands + initrd.postResumeCommands == "";
       message = "systemd stage 1 does not support commands";
+    }
+    {
+      assertion =
+        started == [ "initrd-nixos-activation" ] ++ lib.optional (!isLive) "rollback" ++ [ "systemd-udevd" ];
+      message = "the initrd starts ${toString started}";
     }
   ];
 }

@@ -161,8 +161,14 @@ pub(crate) fn describe(
                 command.arg("-blockdev").arg(logged.to_string());
             }
         }
+        // QEMU joins requests up to IOV_MAX parts, and `blklogwrites` puts a header before them: one part too many for pwritev(2), which the machine
+        // sees as an error of its disk.
+        let merging = match disk {
+            Disk::Plain(_) => "on",
+            Disk::Logged { .. } => "off",
+        };
         command.arg("-device").arg(format!(
-            "virtio-blk-pci,id=drive{index},drive=disk{index},bootindex={}",
+            "virtio-blk-pci,id=drive{index},drive=disk{index},bootindex={},request-merging={merging}",
             index + 1
         ));
     }

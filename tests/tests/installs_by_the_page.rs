@@ -280,7 +280,8 @@ fn takes_generations(
         "{seen}"
     );
 
-    read("cd devos && sudo -n flk switch NixOS --boot")?;
+    // The same by the folder of hosts alone, as it is without a flake.
+    read("cd devos && rm -f flake.nix flake.lock && sudo -n flk switch NixOS --boot")?;
     assert!(state()?.contains("No such file"), "--boot has activated it");
     ssh.restart(host, target, BOOT)?;
     let seen = state()?;

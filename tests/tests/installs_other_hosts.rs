@@ -38,9 +38,9 @@ fn installs_other_hosts() -> Result<(), BenchError> {
         "printf 'label: gpt\\nsize=512M, type=U\\ntype=L\\n' | sudo sfdisk -q /dev/vda && sudo mkfs.vfat -n boot /dev/vda1",
     )?;
 
-    // Another edition of the medium's host, with a package that only the live system has so far, and a file.
+    // Another edition of the medium's host, with a package that only the live system has so far, and a file; a folder of hosts alone, without a flake.
     read(MOUNT)?;
-    read("cp -r --no-preserve=mode /iso/devos edited")?;
+    read("cp -r --no-preserve=mode /iso/devos edited && rm -f edited/flake.*")?;
     read(
         "cat >edited/hosts/NixOS.nix <<'END'
 { pkgs, ... }:

@@ -128,6 +128,16 @@ in
         e2fsprogs
         # Its name before 21.05 was `utillinux`.
         (pkgs.util-linux or pkgs.utillinux)
+      ]
+      # A host without a shell has none of them.
+      ++ lib.optionals (config.environment.corePackages or null == [ ]) [
+        bashInteractive
+        coreutils
+        findutils
+        gnugrep
+        gnused
+        less
+        procps
       ];
 
       # The registry of the wide world is left out: without a network each `nix` would wait for it.
@@ -149,6 +159,15 @@ in
       ) (force pkgs.nixFlakes);
     })
     (whereKnown [ "nix" "enable" ] true)
+    # Scripts activate the live system, and it has tools that a host may forbid itself.
+    (whereKnown [ "system" "nixos-init" "enable" ] false)
+    (whereKnown [ "system" "activatable" ] true)
+    (
+      if has [ "system" "forbiddenDependenciesRegexes" ] then
+        whereKnown [ "system" "forbiddenDependenciesRegexes" ] [ ]
+      else
+        whereKnown [ "system" "forbiddenDependenciesRegex" ] ""
+    )
     # NixOS's manual, with every option in it, is most of what an evaluation takes; the host has its own.
     (whereKnown [ "documentation" "nixos" "enable" ] false)
     (whereKnown [ "system" "nixos" "variant_id" ] "installer")

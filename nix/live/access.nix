@@ -118,6 +118,15 @@ in
       ];
     }
     (whereKnown [ "security" "sudo-rs" "enable" ] false)
+    # What is called sudo and is not.
+    (
+      if has [ "security" "run0" "sudo-shim" "enable" ] then
+        whereKnown [ "security" "run0" "sudo-shim" "enable" ] false
+      else
+        whereKnown [ "security" "run0" "enableSudoAlias" ] false
+    )
+    # Without them, sudo is none.
+    (whereKnown [ "security" "enableWrappers" ] true)
     (whereKnown [ "users" "allowNoPasswordLogin" ] true)
     # It makes no users that log in.
     (whereKnown [ "systemd" "sysusers" "enable" ] false)
@@ -130,6 +139,13 @@ in
         { services.mingetty.autologinUser = force "nixos"; }
     )
     (whereKnown [ "services" "getty" "autologinOnce" ] false)
+    (whereKnown [ "services" "getty" "enable" ] true)
+    (whereKnown [ "services" "kmscon" "enable" ] false)
+    (whereKnown [ "console" "enable" ] true)
+    (whereKnown [ "environment" "shell" "enable" ] true)
+    (whereKnown [ "programs" "bash" "enable" ] true)
+    # NixOS leaves the first console of a host with a desktop to that.
+    (lib.optionalAttrs isNixOS { systemd.targets.getty.wants = force [ "autovt@tty1.service" ]; })
     # A desktop of the host waits for `systemctl isolate graphical.target`: the console is what everybody has.
     (whereKnown [ "systemd" "defaultUnit" ] "multi-user.target")
     {

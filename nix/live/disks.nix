@@ -65,8 +65,11 @@ in
     (lib.optionalAttrs ofScriptAlone (
       lib.mkMerge [
         (whereKnown [ "boot" "initrd" "systemd" "enable" ] false)
-        # It needs systemd there.
+        # They need systemd there.
         (whereKnown [ "system" "etc" "overlay" "enable" ] false)
+        (whereKnown [ "boot" "initrd" "nix-store-veritysetup" "enable" ] false)
+        (whereKnown [ "boot" "initrd" "systemd" "dmVerity" "enable" ] false)
+        (whereKnown [ "boot" "plymouth" "tpm2-totp" "enable" ] false)
       ]
     ))
     {
@@ -84,12 +87,21 @@ in
     (whereKnown [ "boot" "initrd" "systemd" "network" "enable" ] false)
     (whereKnown [ "boot" "initrd" "unl0kr" "enable" ] false)
     (whereKnown [ "boot" "initrd" "clevis" "enable" ] false)
+    (whereKnown [ "boot" "iscsi-initiator" "name" ] null)
     (whereKnown [ "boot" "zfs" "extraPools" ] [ ])
     (whereKnown [ "boot" "resumeDevice" ] "")
     (whereKnown [ "boot" "growPartition" ] false)
     # The disks of a machine that this is started on are not to be written before somebody says so.
     (whereKnown [ "boot" "initrd" "systemd" "repart" "enable" ] false)
     (whereKnown [ "systemd" "repart" "enable" ] false)
+    (whereKnown [ "zramSwap" "writebackDevice" ] null)
+    # NixOS refuses them without such a file system, and without swap.
+    (whereKnown [ "services" "btrfs" "autoScrub" "enable" ] false)
+    (whereKnown [ "services" "bcachefs" "autoScrub" "enable" ] false)
+    (whereKnown [ "boot" "zswap" "enable" ] false)
+    # They would keep the stick that the medium is on from being read, and the disks from being mounted.
+    (whereKnown [ "services" "usbguard" "enable" ] false)
+    (whereKnown [ "security" "lockKernelModules" ] false)
     # A host's own lines, such as those that roll its root back.
     (whereKnown [ "boot" "initrd" "postDeviceCommands" ] "")
     (whereKnown [ "boot" "initrd" "postResumeCommands" ] "")
@@ -108,6 +120,9 @@ in
     (whereKnown [ "nix" "gc" "automatic" ] false)
     (whereKnown [ "nix" "optimise" "automatic" ] false)
     (whereKnown [ "system" "autoUpgrade" "enable" ] false)
+    (whereKnown [ "systemd" "sysupdate" "enable" ] false)
+    (whereKnown [ "services" "comin" "enable" ] false)
+    (whereKnown [ "services" "self-deploy" "enable" ] false)
 
     # The medium, as far as the host does not say what it is to be.
     {

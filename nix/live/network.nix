@@ -87,6 +87,7 @@ in
       )
       (whereKnown [ "services" "connman" "enable" ] false)
       (whereKnown [ "networking" "ifstate" "enable" ] false)
+      (whereKnown [ "services" "cloud-init" "enable" ] false)
       (whereKnown [ "networking" "enableIPv6" ] true)
       (whereKnown [ "networking" "wireguard" "enable" ] false)
       (whereKnown [ "networking" "wg-quick" "interfaces" ] { })

@@ -1,10 +1,20 @@
-# An appliance: no users but root, an /etc that nobody writes, its disk partitioned as it starts.
+# An appliance: no users but root, an /etc that nobody writes, its disk partitioned as it starts, no shell; and some of what a server has.
 {
   boot.loader.systemd-boot.enable = true;
   fileSystems."/" = {
     device = "/dev/disk/by-label/nixos";
-    fsType = "ext4";
+    fsType = "btrfs";
   };
+  fileSystems."/data" = {
+    device = "/dev/disk/by-label/data";
+    fsType = "bcachefs";
+  };
+  swapDevices = [ { device = "/dev/disk/by-label/swap"; } ];
+  boot.zswap.enable = true;
+  services.btrfs.autoScrub.enable = true;
+  services.bcachefs.autoScrub.enable = true;
+  zramSwap.writebackDevice = "/dev/disk/by-label/spare";
+  boot.iscsi-initiator.name = "iqn.2026-11.example:image";
 
   boot.initrd = {
     network.enable = true;
@@ -30,9 +40,28 @@
     mutable = false;
   };
 
+  system.nixos-init.enable = true;
+  system.activatable = false;
+  system.forbiddenDependenciesRegexes = [ "bash" ];
+  environment.shell.enable = false;
+  programs.bash.enable = false;
+  console.enable = false;
+  services.getty.enable = false;
+  services.kmscon.enable = true;
+  security.enableWrappers = false;
+  security.lockKernelModules = true;
+  security.sudo.enable = false;
+  security.run0.enable = true;
+  security.run0.sudo-shim.enable = true;
+  services.usbguard.enable = true;
+  systemd.sysupdate.enable = true;
+  services.comin.enable = true;
+  services.self-deploy.enable = true;
+
   networking.useNetworkd = false;
   networking.fooOverUDP.tunnel.local = "192.0.2.1";
   networking.ifstate.enable = true;
   boot.initrd.network.ifstate.enable = true;
   services.firewalld.enable = true;
+  services.cloud-init.enable = true;
 }

@@ -1,4 +1,5 @@
-# nixos/modules/system/boot/{stage-1,initrd-network,unl0kr}.nix, systemd/{initrd,repart}.nix and system/etc/etc.nix, as far as a live system has an opinion.
+# nixos/modules/system/boot/{stage-1,initrd-network,unl0kr,zswap}.nix, systemd/{initrd,repart}.nix, system/etc/etc.nix and
+# tasks/filesystems/{bcachefs,btrfs}.nix, as far as a live system has an opinion.
 {
   config,
   lib,
@@ -22,6 +23,17 @@ let
   needsSystemd = name: enable: {
     assertion = enable -> initrd.systemd.enable;
     message = "${name} requires boot.initrd.systemd.enable";
+  };
+  scrub = kind: {
+    enable = lib.mkEnableOption "regular scrubs of ${kind}";
+    fileSystems = lib.mkOption {
+      type = lib.types.listOf lib.types.path;
+      default = lib.attrNames (lib.filterAttrs (_: fs: fs.fsType == kind) config.fileSystems);
+    };
+  };
+  needsFileSystem = kind: {
+    assertion = config.services.${kind}.autoScrub.enable -> config.services.${kind}.autoScrub.fileSystems != [ ];
+    message = "services.${kind}.autoScrub needs at least one ${kind} file system";
   };
 in
 {
@@ -72,6 +84,9 @@ in
         };
       };
     };
+    boot.zswap.enable = lib.mkEnableOption "zswap";
+    services.btrfs.autoScrub = scrub "btrfs";
+    services.bcachefs.autoScrub = scrub "bcachefs";
     systemd.repart.enable = lib.mkEnableOption "systemd-repart";
     system.etc.overlay.enable = lib.mkEnableOption "an overlay for /etc";
     system.etc.overlay.mutable = lib.mkOption {
@@ -84,6 +99,12 @@ in
     (needsSystemd "boot.initrd.systemd.repart" initrd.systemd.repart.enable)
     (needsSystemd "boot.initrd.unl0kr" initrd.unl0kr.enable)
     (needsSystemd "system.etc.overlay" overlay.enable)
+    (needsFileSystem "btrfs")
+    (needsFileSystem "bcachefs")
+    {
+      assertion = config.boot.zswap.enable -> config.swapDevices != [ ];
+      message = "Zswap requires at least one physical swap device";
+    }
     {
       assertion = overlay.mutable || config.systemd.sysusers.enable;
       message = "!system.etc.overlay.mutable requires systemd.sysusers.enable";

@@ -1,5 +1,8 @@
 [
   ./disks.nix
+  ./init.nix
   ./links.nix
+  ./live.nix
+  ./sudo.nix
   ./sysusers.nix
 ]

@@ -126,7 +126,9 @@ impl Packages {
     fn of_absent_folder(text: &str, root: &Path) -> Result<Option<Self>> {
         let locked = read_lock(&root.join(LOCK))?.and_then(|lock| original(&lock));
         let was_locked = locked.as_ref().is_some_and(|original| {
-            let place = ["path", "url"].iter().find_map(|key| original[key].as_str());
+            let place = ["path", "url"]
+                .iter()
+                .find_map(|key| original[key].as_str());
             let name = Path::new(text).file_name();
             name.is_some() && place.and_then(|place| Path::new(place).file_name()) == name
         });
@@ -495,7 +497,10 @@ mod tests {
         );
 
         let message = of(Some("debian")).unwrap_err().render();
-        assert!(message.contains("is a nixpkgs', and a flk.lock"), "{message}");
+        assert!(
+            message.contains("is a nixpkgs', and a flk.lock"),
+            "{message}"
+        );
 
         fs::write(root.join(PIN), "{}").unwrap();
         let message = of(None).unwrap_err().render();

@@ -24,6 +24,9 @@ let
     others: { hashedPassword = force "!"; } // lib.genAttrs others (_: force null);
 in
 {
+  # A machine without a console, that is: the live one may have one.
+  disabledModules = [ "profiles/headless.nix" ];
+
   config = lib.mkMerge [
     {
       services.openssh = {
@@ -106,7 +109,8 @@ in
           root.hashedPassword = force "!";
         }
       ];
-      users.mutableUsers = force false;
+      # NixOS before 21.11 refuses immutable ones that nobody can log in as.
+      users.mutableUsers = force (isNixOS && cfg.live.allowNoKeys && !has [ "users" "allowNoPasswordLogin" ]);
       security.sudo.enable = force true;
       security.sudo.wheelNeedsPassword = force false;
 

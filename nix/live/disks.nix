@@ -90,6 +90,8 @@ in
     (whereKnown [ "boot" "iscsi-initiator" "name" ] null)
     (whereKnown [ "boot" "zfs" "extraPools" ] [ ])
     (whereKnown [ "boot" "resumeDevice" ] "")
+    # Since 2023, systemd finds a hibernated NixOS by a variable of the firmware, and would resume that instead of starting the medium.
+    (lib.optionalAttrs (isNixOS && has [ "boot" "initrd" "systemd" "enable" ]) { boot.kernelParams = [ "noresume" ]; })
     (whereKnown [ "boot" "growPartition" ] false)
     # The disks of a machine that this is started on are not to be written before somebody says so.
     (whereKnown [ "boot" "initrd" "systemd" "repart" "enable" ] false)

@@ -23,7 +23,7 @@ const fn package(name: &'static str, provides: &'static str, reason: &'static st
 }
 
 /// `provides` is a program on the path, or a file if it starts with a slash.
-const PACKAGES: [Package; 30] = [
+const PACKAGES: [Package; 31] = [
     package("nix-bin", "nix", "evaluates hosts and builds systems"),
     package("git", "git", "says which files of a repository are tracked"),
     package(
@@ -85,6 +85,11 @@ const PACKAGES: [Package; 30] = [
         "makes ISOs by others, with grub-common and mtools",
     ),
     package("mtools", "mformat", "likewise"),
+    package(
+        "chromium-headless-shell",
+        "chromium-headless-shell",
+        "looks at the page of `flk inspect --html`",
+    ),
     package("g++", "c++", "builds libFuzzer"),
 ];
 

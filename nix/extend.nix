@@ -156,6 +156,20 @@ let
     in
     if modulesPath == "" || units == { } then { } else { boot.initrd.systemd = units; };
 
+  # What the host's disks are made and mounted with: a system has it for what it mounts, and the live system mounts none of them.
+  ofItsDisks =
+    host:
+    let
+      inherit (host.config) boot;
+    in
+    if boot ? supportedFilesystems then
+      {
+        boot = { inherit (boot) supportedFilesystems; };
+        environment.systemPackages = if boot.initrd.luks.devices or { } == { } then [ ] else [ host.pkgs.cryptsetup ];
+      }
+    else
+      { };
+
   # The host's kernel as it is, with its patches: nixpkgs would put it together once more. A variant may say another.
   kernel =
     host:
@@ -189,6 +203,7 @@ let
           (kernel host)
           (ownTables host)
           (ownInitrdUnits host)
+          (ofItsDisks host)
           isoImage
           (flk + "/nix/live.nix")
           (flk + "/nix/image.nix")

@@ -104,6 +104,10 @@ in
     # They would keep the stick that the medium is on from being read, and the disks from being mounted.
     (whereKnown [ "services" "usbguard" "enable" ] false)
     (whereKnown [ "security" "lockKernelModules" ] false)
+    # Other people's modules, for what lies on the host's disks: impermanence, preservation and disko, which has this for installers.
+    (whereKnown [ "environment" "persistence" ] { })
+    (whereKnown [ "preservation" "enable" ] false)
+    (whereKnown [ "disko" "enableConfig" ] false)
     # A host's own lines, such as those that roll its root back.
     (whereKnown [ "boot" "initrd" "postDeviceCommands" ] "")
     (whereKnown [ "boot" "initrd" "postResumeCommands" ] "")

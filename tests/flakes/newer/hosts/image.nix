@@ -11,6 +11,9 @@
   };
   swapDevices = [ { device = "/dev/disk/by-label/swap"; } ];
   boot.zswap.enable = true;
+  disko.enableConfig = true;
+  preservation.enable = true;
+  environment.persistence."/persist".files = [ "/etc/machine-id" ];
   services.btrfs.autoScrub.enable = true;
   services.bcachefs.autoScrub.enable = true;
   zramSwap.writebackDevice = "/dev/disk/by-label/spare";

@@ -85,6 +85,11 @@ in
       };
     };
     boot.zswap.enable = lib.mkEnableOption "zswap";
+    environment.persistence = lib.mkOption {
+      type = lib.types.attrsOf lib.types.attrs;
+      default = { };
+      description = "Impermanence's.";
+    };
     services.btrfs.autoScrub = scrub "btrfs";
     services.bcachefs.autoScrub = scrub "bcachefs";
     systemd.repart.enable = lib.mkEnableOption "systemd-repart";
@@ -101,6 +106,14 @@ in
     (needsSystemd "system.etc.overlay" overlay.enable)
     (needsFileSystem "btrfs")
     (needsFileSystem "bcachefs")
+    {
+      assertion = isLive -> config.environment.persistence == { };
+      message = "environment.persistence is for the host's disks";
+    }
+    {
+      assertion = isLive -> config.boot.supportedFilesystems.btrfs or false;
+      message = "the live system has nothing to make the host's btrfs with";
+    }
     {
       assertion = config.boot.zswap.enable -> config.swapDevices != [ ];
       message = "Zswap requires at least one physical swap device";

@@ -1,4 +1,4 @@
-# What NixOS refuses nowhere, and a live system has as it is by default, whatever its host says: one that has not is refused here.
+# What NixOS (or disko, or preservation) refuses nowhere, and a live system has as it is here, whatever its host says: one that has not is refused.
 {
   config,
   lib,
@@ -8,7 +8,9 @@
 let
   declared = {
     boot.iscsi-initiator.name = null;
+    disko.enableConfig = false;
     environment.shell.enable = true;
+    preservation.enable = false;
     security.enableWrappers = true;
     security.lockKernelModules = false;
     services.cloud-init.enable = false;

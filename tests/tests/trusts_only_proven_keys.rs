@@ -98,7 +98,8 @@ fn an_impostor_is_unverified_and_gets_nothing() -> Result<(), BenchError> {
 
 #[test]
 fn everything_that_runs_ssh_gets_there() -> Result<(), BenchError> {
-    let Some(_bench) = Bench::open("trusts_only_proven_keys", &[Need::PEERS])? else {
+    let programs = [Need::Program("rsync"), Need::Program("ansible")];
+    let Some(_bench) = Bench::open("trusts_only_proven_keys", &[Need::PEERS, &programs])? else {
         return Ok(());
     };
     let link = Link::new()?;
@@ -179,9 +180,36 @@ fn everything_that_runs_ssh_gets_there() -> Result<(), BenchError> {
         &["-F", &config, &sent.to_string_lossy(), &there],
     )?
     .success()?;
-    assert_eq!(
-        fs::read_to_string(&received).map_err(BenchError::file(&received))?,
-        "copied"
+    let copied = || fs::read_to_string(&received).map_err(BenchError::file(&received));
+    assert_eq!(copied()?, "copied");
+    fs::write(&sent, "synchronised").map_err(BenchError::file(&sent))?;
+    let shell = format!("ssh -F {config}");
+    link.run(
+        "/usr/bin/rsync",
+        &["-a", "-e", &shell, &sent.to_string_lossy(), &there],
+    )?
+    .success()?;
+    assert_eq!(copied()?, "synchronised");
+    // Without Ansible's own options for ssh, by which a connection would outlive it.
+    let home = format!("HOME={}", operator.file("ansible").display());
+    let played = link
+        .run(
+            "/usr/bin/env",
+            &[
+                &home,
+                "/usr/bin/ansible",
+                "other",
+                "--inventory=other,",
+                &format!("--extra-vars={{\"ansible_ssh_args\": \"-F {config}\"}}"),
+                "--module-name=ansible.builtin.raw",
+                "--args=ip -o link show eth0",
+            ],
+        )?
+        .success()?;
+    assert!(
+        played.stdout.contains(&peers[1].mac().to_string()),
+        "{}",
+        played.stdout
     );
 
     // An installed host: nothing is known of it, then its card, then its key.

@@ -23,7 +23,7 @@ const fn package(name: &'static str, provides: &'static str, reason: &'static st
 }
 
 /// `provides` is a program on the path, or a file if it starts with a slash.
-const PACKAGES: [Package; 31] = [
+const PACKAGES: [Package; 33] = [
     package("nix-bin", "nix", "evaluates hosts and builds systems"),
     package("git", "git", "says which files of a repository are tracked"),
     package(
@@ -85,6 +85,8 @@ const PACKAGES: [Package; 31] = [
         "makes ISOs by others, with grub-common and mtools",
     ),
     package("mtools", "mformat", "likewise"),
+    package("rsync", "rsync", "copies by the stanza of `flk ssh-config`"),
+    package("ansible-core", "ansible", "runs commands by it"),
     package(
         "chromium-headless-shell",
         "chromium-headless-shell",

@@ -257,7 +257,7 @@ impl<'o> Building<'o> {
                 key,
                 packed: PackedPath {
                     nodes: nodes.into(),
-                    run: run.clone(),
+                    run,
                 },
                 offset: self.offset + range.start,
             };

@@ -1,9 +1,13 @@
 //! From a tree to tables: inode numbers, link counts, inodes, directory listings with their indices, ids, attributes (kernel 3.3 to 3.8, format 4 to 6).
 //!
 //! Numbers are given from the root down, a folder's entries one after the other, so that the differences in listings are small. Inodes are written from
-//! the leaves up: a folder's own files, its listing, the folder itself. The directory table is kept in memory, compressed, until the inode table is out.
+//! the leaves up: a folder's own files, its listing, the folder itself. So all that is below a folder is written in one go, and a [`Subtree`] is a tree
+//! only while it is. The directory table is kept in memory, compressed, until the inode table is out.
+//!
+//! [`Subtree`]: crate::Subtree
 
 mod listing;
+mod numbering;
 mod xattrs;
 
 use std::collections::HashMap;
@@ -15,10 +19,12 @@ use crate::format::{
     DIRECTORY_EXTRA, Flags, InodeBody, InodeHeader, InodeRef, NO_FRAGMENT, NO_TABLE, NO_XATTRS,
     Superblock, put32,
 };
+use crate::graft::Grafts;
 use crate::metadata::{MetadataWriter, Output, write_table};
-use crate::run::{ContentId, PlacedRun};
+use crate::run::{ContentId, Contents, PlacedRun};
 use crate::tree::{Kind, NodeId, Tree};
 use listing::Listing;
+use numbering::{Numbering, Place, refused};
 use xattrs::XattrTable;
 
 /// What the tables need besides the tree.
@@ -35,27 +41,36 @@ pub(crate) struct Image<'a> {
 /// Writes all tables where `out` is, and gives back the superblock for them.
 pub(crate) fn write_tables<W: Write>(
     tree: &Tree<ContentId>,
+    grafts: Grafts<'_>,
     image: &Image<'_>,
     out: &mut Output<W>,
 ) -> Result<Superblock> {
-    let numbering = Numbering::of(tree)?;
+    let inode_count = numbering::count(tree, &grafts)?;
     let inode_table = out.position;
     let mut directories = Output::new(Vec::new());
     let mut tables = Tables {
-        tree,
         image,
-        numbering: &numbering,
+        contents: Contents::new(image.runs),
         inodes: MetadataWriter::new(out, image.compressor()?),
         listings: MetadataWriter::new(&mut directories, image.compressor()?),
-        references: vec![UNWRITTEN; tree.len()],
+        export: match image.exportable {
+            true => vec![0; inode_count as usize * EXPORT_ENTRY_LEN],
+            false => Vec::new(),
+        },
         ids: Ids::default(),
         xattrs: XattrTable::default(),
     };
-    let root = tables.write()?;
+    let place = Place {
+        number: 1,
+        // The root has no parent; the number after the last is what stands there.
+        parent: inode_count + 1,
+        last: 1,
+    };
+    let root = tables.write(tree, grafts, place)?;
     let Tables {
         inodes,
         listings,
-        references,
+        export,
         ids,
         xattrs,
         ..
@@ -78,14 +93,7 @@ pub(crate) fn write_tables<W: Write>(
     let (fragment_table, mut compressor) = write_table(out, compressor, &fragments)?;
     let mut export_table = NO_TABLE;
     if image.exportable {
-        let mut entries = vec![0; numbering.count as usize * 8];
-        for (reference, number) in references.iter().zip(&numbering.numbers) {
-            if let Some(at) = number.checked_sub(1) {
-                let at = at as usize * 8;
-                entries[at..at + 8].copy_from_slice(&reference.0.to_le_bytes());
-            }
-        }
-        (export_table, compressor) = write_table(out, compressor, &entries)?;
+        (export_table, compressor) = write_table(out, compressor, &export)?;
     }
     let mut entries = Vec::new();
     for id in &ids.list {
@@ -102,7 +110,7 @@ pub(crate) fn write_tables<W: Write>(
         flags = flags | Flags::NO_XATTRS;
     }
     Ok(Superblock {
-        inode_count: numbering.count,
+        inode_count,
         mtime: image.mtime,
         block_size: image.block_size,
         fragment_count,
@@ -123,61 +131,6 @@ pub(crate) fn write_tables<W: Write>(
 impl Image<'_> {
     fn compressor(&self) -> Result<Compressor> {
         Compressor::new(self.codec, self.block_size)
-    }
-}
-
-/// Inode numbers (from 1) and link counts, by node; folders so that each comes after its parent.
-struct Numbering {
-    numbers: Vec<u32>,
-    links: Vec<u32>,
-    /// Number of the folder above, for folders.
-    parents: Vec<u32>,
-    directories: Vec<NodeId>,
-    count: u32,
-}
-
-impl Numbering {
-    fn of(tree: &Tree<ContentId>) -> Result<Numbering> {
-        let mut this = Numbering {
-            numbers: vec![0; tree.len()],
-            links: vec![0; tree.len()],
-            parents: vec![0; tree.len()],
-            directories: Vec::new(),
-            count: u32::try_from(tree.len())
-                .ok()
-                .filter(|count| *count < u32::MAX)
-                .ok_or(Error::TooMany {
-                    what: "inodes",
-                    limit: u64::from(u32::MAX) - 1,
-                })?,
-        };
-        let root = Tree::<ContentId>::ROOT;
-        let mut next = 1;
-        this.numbers[root.index()] = next;
-        this.links[root.index()] = 2;
-        // The root has no parent; the number after the last is what stands there.
-        this.parents[root.index()] = this.count + 1;
-        let mut open = vec![root];
-        while let Some(directory) = open.pop() {
-            this.directories.push(directory);
-            let first_child = open.len();
-            for (_, id) in tree.entries(directory) {
-                let at = id.index();
-                if this.numbers[at] == 0 {
-                    next += 1;
-                    this.numbers[at] = next;
-                }
-                this.links[at] += 1;
-                if matches!(tree.node(id).kind, Kind::Directory(_)) {
-                    this.links[at] += 1;
-                    this.links[directory.index()] += 1;
-                    this.parents[at] = this.numbers[directory.index()];
-                    open.push(id);
-                }
-            }
-            open[first_child..].reverse();
-        }
-        Ok(this)
     }
 }
 
@@ -209,38 +162,78 @@ impl Ids {
 
 /// An inode that is not written yet. No reference is that large.
 const UNWRITTEN: InodeRef = InodeRef(u64::MAX);
+/// Bytes that an inode takes in the export table.
+const EXPORT_ENTRY_LEN: usize = 8;
 
 struct Tables<'a, 'o, W> {
-    tree: &'a Tree<ContentId>,
     image: &'a Image<'a>,
-    numbering: &'a Numbering,
+    contents: Contents<'a>,
     inodes: MetadataWriter<'o, W>,
     listings: MetadataWriter<'o, Vec<u8>>,
-    references: Vec<InodeRef>,
+    /// The export table, if there is to be one.
+    export: Vec<u8>,
     ids: Ids,
-    xattrs: XattrTable<'a>,
+    xattrs: XattrTable,
 }
 
-impl<'a, W: Write> Tables<'a, '_, W> {
-    /// Writes inodes and listings. Gives back where the root lies.
-    fn write(&mut self) -> Result<InodeRef> {
+/// A tree whose inodes are being written.
+struct Part<'t> {
+    tree: &'t Tree<ContentId>,
+    numbering: Numbering,
+    references: Vec<InodeRef>,
+}
+
+impl<W: Write> Tables<'_, '_, W> {
+    /// Writes inodes and listings of a tree. Gives back where its root lies.
+    fn write(
+        &mut self,
+        tree: &Tree<ContentId>,
+        mut grafts: Grafts<'_>,
+        place: Place,
+    ) -> Result<InodeRef> {
+        let mut numbering = Numbering::of(tree, &grafts, place);
+        let directories = std::mem::take(&mut numbering.directories);
+        let mut part = Part {
+            tree,
+            numbering,
+            references: vec![UNWRITTEN; tree.len()],
+        };
         let mut root = InodeRef(0);
-        for directory in self.numbering.directories.iter().rev() {
-            for (_, id) in self.tree.entries(*directory) {
-                let is_directory = matches!(self.tree.node(id).kind, Kind::Directory(_));
-                if !is_directory && self.references[id.index()] == UNWRITTEN {
-                    self.write_leaf(id)?;
+        for directory in directories.into_iter().rev() {
+            let grafted = part.numbering.grafts.get(&directory);
+            root = match grafted.zip(grafts.remove(&directory)) {
+                None => self.write_folder(&mut part, directory)?,
+                Some((place, subtree)) => {
+                    let inodes = subtree.inodes() as usize;
+                    let subtree = subtree.expand()?;
+                    if subtree.len() != inodes {
+                        let reason = "it has more or fewer inodes than was said";
+                        return Err(refused(tree, directory, reason));
+                    }
+                    let reference = self.write(&subtree, Grafts::new(), *place)?;
+                    part.references[directory.index()] = reference;
+                    reference
                 }
-            }
-            root = self.write_directory(*directory)?;
+            };
         }
         Ok(root)
     }
 
-    fn write_leaf(&mut self, id: NodeId) -> Result<()> {
-        let node = self.tree.node(id);
-        let link_count = self.numbering.links[id.index()];
-        let xattrs = self.xattrs(id)?;
+    /// Writes a folder whose folders are written.
+    fn write_folder(&mut self, part: &mut Part<'_>, id: NodeId) -> Result<InodeRef> {
+        for (_, entry) in part.tree.entries(id) {
+            let is_directory = matches!(part.tree.node(entry).kind, Kind::Directory(_));
+            if !is_directory && part.references[entry.index()] == UNWRITTEN {
+                self.write_leaf(part, entry)?;
+            }
+        }
+        self.write_directory(part, id)
+    }
+
+    fn write_leaf(&mut self, part: &mut Part<'_>, id: NodeId) -> Result<()> {
+        let node = part.tree.node(id);
+        let link_count = part.numbering.links[id.index()];
+        let xattrs = self.xattrs(part, id)?;
         let (mut after, mut after_target) = (Vec::new(), None);
         let body = match &node.kind {
             Kind::File(content) => self.file(*content, link_count, xattrs, &mut after)?,
@@ -269,25 +262,21 @@ impl<'a, W: Write> Tables<'a, '_, W> {
         if let Some(xattrs) = after_target {
             put32(&mut after, xattrs);
         }
-        self.put(id, &body, &after)?;
+        self.put(part, id, &body, &after)?;
         Ok(())
     }
 
     fn file(
-        &self,
+        &mut self,
         id: ContentId,
         link_count: u32,
         xattrs: u32,
         block_list: &mut Vec<u8>,
     ) -> Result<InodeBody> {
-        let missing = Error::Run {
-            reason: "a file's content is in none of this image's runs",
-        };
-        let Some(placed) = self.image.runs.get(id.run.0 as usize) else {
-            return Err(missing);
-        };
-        let Some(content) = placed.run.contents.get(id.index as usize) else {
-            return Err(missing);
+        let Some((placed, content)) = self.contents.get(id) else {
+            return Err(Error::Run {
+                reason: "a file's content is in none of this image's runs",
+            });
         };
         let block_size = u64::from(self.image.block_size);
         let mut sparse = 0;
@@ -315,16 +304,16 @@ impl<'a, W: Write> Tables<'a, '_, W> {
         })
     }
 
-    fn write_directory(&mut self, id: NodeId) -> Result<InodeRef> {
-        let xattrs = self.xattrs(id)?;
+    fn write_directory(&mut self, part: &mut Part<'_>, id: NodeId) -> Result<InodeRef> {
+        let xattrs = self.xattrs(part, id)?;
         let mut listing = Listing::new(&mut self.listings);
-        for (name, entry) in self.tree.entries(id) {
+        for (name, entry) in part.tree.entries(id) {
             // Entries were written before: the order of `directories` is that of leaves first.
             listing.push(listing::Entry {
                 name,
-                reference: self.references[entry.index()],
-                number: self.numbering.numbers[entry.index()],
-                basic_type: basic_type(&self.tree.node(entry).kind),
+                reference: part.references[entry.index()],
+                number: part.numbering.numbers[entry.index()],
+                basic_type: basic_type(&part.tree.node(entry).kind),
             })?;
         }
         let listing = listing.finish()?;
@@ -338,22 +327,29 @@ impl<'a, W: Write> Tables<'a, '_, W> {
                     what: "bytes of names in one folder",
                     limit: u32::MAX.into(),
                 })?,
-            link_count: self.numbering.links[id.index()],
-            parent: self.numbering.parents[id.index()],
+            link_count: part.numbering.links[id.index()],
+            parent: part.numbering.parents[id.index()],
             index_count: listing.index_count,
             xattrs,
         };
-        self.put(id, &body, &listing.index)
+        self.put(part, id, &body, &listing.index)
     }
 
-    fn put(&mut self, id: NodeId, body: &InodeBody, after: &[u8]) -> Result<InodeRef> {
-        let attributes = &self.tree.node(id).attributes;
+    fn put(
+        &mut self,
+        part: &mut Part<'_>,
+        id: NodeId,
+        body: &InodeBody,
+        after: &[u8],
+    ) -> Result<InodeRef> {
+        let attributes = &part.tree.node(id).attributes;
+        let number = part.numbering.numbers[id.index()];
         let header = InodeHeader {
             permissions: attributes.permissions,
             uid_index: self.ids.index(attributes.uid)?,
             gid_index: self.ids.index(attributes.gid)?,
             mtime: attributes.mtime,
-            number: self.numbering.numbers[id.index()],
+            number,
         };
         let (block, offset) = self.inodes.position();
         let reference = InodeRef::new(narrow(block, "bytes in the inode table")?.into(), offset);
@@ -361,12 +357,16 @@ impl<'a, W: Write> Tables<'a, '_, W> {
         body.put(&header, &mut bytes);
         bytes.extend_from_slice(after);
         self.inodes.write(&bytes)?;
-        self.references[id.index()] = reference;
+        part.references[id.index()] = reference;
+        if self.image.exportable {
+            let at = (number as usize - 1) * EXPORT_ENTRY_LEN;
+            self.export[at..at + EXPORT_ENTRY_LEN].copy_from_slice(&reference.0.to_le_bytes());
+        }
         Ok(reference)
     }
 
-    fn xattrs(&mut self, id: NodeId) -> Result<u32> {
-        match &self.tree.node(id).attributes.xattrs {
+    fn xattrs(&mut self, part: &Part<'_>, id: NodeId) -> Result<u32> {
+        match &part.tree.node(id).attributes.xattrs {
             Some(xattrs) if !xattrs.is_empty() => self.xattrs.index(xattrs),
             _ => Ok(NO_XATTRS),
         }

@@ -32,6 +32,7 @@ mod dump;
 mod error;
 mod extract;
 mod format;
+mod graft;
 mod layout;
 mod metadata;
 mod pipeline;
@@ -45,6 +46,7 @@ pub use dump::dump;
 pub use error::{Error, Result};
 pub use extract::Extracted;
 pub use format::{BlockWord, CodecId, Flags, InodeRef, SUPERBLOCK_LEN, Superblock};
+pub use graft::{Grafts, Subtree};
 pub use read::{
     Chunk, DirectoryInode, Entries, Entry, EntryKind, FileInode, FileReader, Image, Inode,
     InodeKind, ReadAt, Report, Section,

@@ -3,8 +3,11 @@
 //! All offsets in a [`Run`] count from its first byte, so the bytes can be kept, and put into another image of the same codec and block size by copying
 //! them. Fragments are never shared between runs, and equal files only within one: a run is the unit that a cache keeps.
 
+mod compact;
+
 use crate::error::{Error, Result};
 use crate::format::{BlockWord, FragmentEntry, InodeBody, NO_FRAGMENT};
+pub(crate) use compact::{CompactRun, Contents};
 
 /// Where a file's tail, or a whole small file, lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +131,7 @@ impl ContentId {
 /// A run in an image.
 #[derive(Debug)]
 pub(crate) struct PlacedRun {
-    pub(crate) run: Run,
+    pub(crate) run: CompactRun,
     /// Bytes from the image's beginning.
     pub(crate) start: u64,
     /// The image's fragments before the run's.

@@ -184,6 +184,25 @@ impl<F> Tree<F> {
         &self.nodes[id.index()]
     }
 
+    /// An inode, if the id can be of this tree.
+    pub(crate) fn get(&self, id: NodeId) -> Option<&Node<F>> {
+        self.nodes.get(id.index())
+    }
+
+    /// A folder's path from the root, for messages: it is looked for.
+    pub(crate) fn path(&self, folder: NodeId) -> Vec<u8> {
+        let (mut names, mut at) = (Vec::new(), folder);
+        while let Some((parent, name)) = (0..self.nodes.len() as u32).map(NodeId).find_map(|id| {
+            let mut entries = self.entries(id);
+            Some((id, entries.find(|entry| entry.1 == at)?.0))
+        }) {
+            names.push(name);
+            at = parent;
+        }
+        names.reverse();
+        names.join(&b'/')
+    }
+
     /// The entries of a folder in the order of their names; nothing for what is no folder.
     pub fn entries(&self, id: NodeId) -> impl Iterator<Item = (&[u8], NodeId)> {
         let entries = match &self.node(id).kind {

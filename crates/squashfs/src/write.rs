@@ -2,14 +2,14 @@
 //!
 //! The output needs to be a [`Write`] only; the superblock is given back at the end, to be put over the image's first bytes. The caller's thread reads,
 //! hashes and writes, the writer's threads compress, and at most a few blocks for each thread are in memory. What is written does not depend on the
-//! number of threads: blocks come out in the order in which they went in.
+//! number of threads: blocks come out in the order in which they went in. Of what is written, a few bytes for each file are kept for the tables.
 //!
 //! Blocks of zeros become holes. Equal files of a run are stored once; equal means that length and BLAKE3 digest are. Not supported: sharing of equal
 //! blocks between files that differ, as the format has no counts for it.
 
 mod pack;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -17,10 +17,11 @@ use std::ops::Range;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::format::{BLOCK_SIZES, Flags, SUPERBLOCK_LEN, Superblock};
+use crate::graft::Grafts;
 use crate::layout;
 use crate::metadata::Output;
 use crate::pipeline::{Packed, Pipeline};
-use crate::run::{ContentId, PlacedRun, Run, RunId};
+use crate::run::{CompactRun, ContentId, PlacedRun, Run, RunId};
 use crate::tree::{Source, Tree};
 use pack::OpenRun;
 
@@ -163,6 +164,8 @@ pub struct Writer<'a, W: Write> {
     /// The number of the first of `waiting`.
     first_waiting: u64,
     runs: Vec<PlacedRun>,
+    /// Runs that are packed here and not written yet.
+    unwritten: BTreeMap<RunId, Run>,
     open: Option<OpenRun>,
     /// Runs that were packed here and are written, and have not been asked for.
     packed: VecDeque<RunId>,
@@ -185,6 +188,7 @@ impl<'a, W: Write> Writer<'a, W> {
             waiting: VecDeque::new(),
             first_waiting: 0,
             runs: Vec::new(),
+            unwritten: BTreeMap::new(),
             open: None,
             packed: VecDeque::new(),
         })
@@ -193,20 +197,20 @@ impl<'a, W: Write> Writer<'a, W> {
     /// Begins a run, and ends the one before. Needed only where there is to be more than one.
     pub fn begin_run(&mut self) -> Result<RunId> {
         self.end_run()?;
-        let id = self.place(Run::default())?;
+        let id = self.place(&Run::default())?;
         self.open = Some(OpenRun::new(id));
         self.queue.push_back(Item::Begin(id));
         self.drain(false)?;
         Ok(id)
     }
 
-    fn place(&mut self, run: Run) -> Result<RunId> {
+    fn place(&mut self, run: &Run) -> Result<RunId> {
         let id = u32::try_from(self.runs.len()).map_err(|_| Error::TooMany {
             what: "runs",
             limit: u32::MAX.into(),
         })?;
         self.runs.push(PlacedRun {
-            run,
+            run: CompactRun::of(run),
             start: 0,
             first_fragment: 0,
         });
@@ -232,7 +236,7 @@ impl<'a, W: Write> Writer<'a, W> {
     ) -> Result<RunId> {
         run.check(self.options.block_size)?;
         self.end_run()?;
-        let id = self.place(run)?;
+        let id = self.place(&run)?;
         self.queue.push_back(Item::Begin(id));
         let copy: Copy<'a, W> = Box::new(copy);
         self.queue.push_back(Item::Copy { run: id, copy });
@@ -241,11 +245,11 @@ impl<'a, W: Write> Writer<'a, W> {
     }
 
     /// A run that was packed here and is written in the meantime, with the bytes of the image that it takes. Each is given once, in order: for a cache.
-    pub fn next_packed(&mut self) -> Option<(RunId, Range<u64>, &Run)> {
+    pub fn next_packed(&mut self) -> Option<(RunId, Range<u64>, Run)> {
         let id = self.packed.pop_front()?;
         let placed = &self.runs[id.0 as usize];
         let range = placed.start..placed.start + placed.run.length;
-        Some((id, range, &placed.run))
+        Some((id, range, placed.run.expand()))
     }
 
     /// Writes all that is packed, and ends the open run.
@@ -268,7 +272,18 @@ impl<'a, W: Write> Writer<'a, W> {
     }
 
     /// Writes what is left and the tables for `tree`. The caller is to put the [superblock's bytes](Superblock::to_bytes) over the image's first 96.
-    pub fn finish(mut self, tree: &Tree<ContentId>) -> Result<(W, Superblock)> {
+    pub fn finish(self, tree: &Tree<ContentId>) -> Result<(W, Superblock)> {
+        self.finish_grafted(tree, Grafts::new())
+    }
+
+    /// The same for a tree of which some folders are empty, and the [`Grafts`] have them with all that is in them. The image is the same as of one tree.
+    ///
+    /// Each is expanded when its tables are written, and dropped then.
+    pub fn finish_grafted(
+        mut self,
+        tree: &Tree<ContentId>,
+        grafts: Grafts<'_>,
+    ) -> Result<(W, Superblock)> {
         self.flush()?;
         let mut fragments = 0u32;
         for placed in &mut self.runs {
@@ -289,7 +304,7 @@ impl<'a, W: Write> Writer<'a, W> {
             exportable: self.options.exportable,
             flags: self.options.flags(self.has_codec_options),
         };
-        let superblock = layout::write_tables(tree, &image, &mut self.out)?;
+        let superblock = layout::write_tables(tree, grafts, &image, &mut self.out)?;
         self.out.align(self.options.padding.into())?;
         Ok((self.out.inner, superblock))
     }
@@ -325,12 +340,14 @@ impl<'a, W: Write> Writer<'a, W> {
                 }
                 Item::End(run) => {
                     let placed = &mut self.runs[run.0 as usize];
-                    placed.run.length = self.out.position - placed.start;
-                    for content in &mut placed.run.contents {
+                    let mut packed = self.unwritten.remove(&run).unwrap_or_default();
+                    packed.length = self.out.position - placed.start;
+                    for content in &mut packed.contents {
                         if content.start == UNPLACED {
                             content.start = 0;
                         }
                     }
+                    placed.run = CompactRun::of(&packed);
                     self.packed.push_back(run);
                 }
                 Item::Block {
@@ -356,19 +373,23 @@ impl<'a, W: Write> Writer<'a, W> {
         Ok(())
     }
 
+    fn unwritten(&mut self, run: RunId) -> &mut Run {
+        self.unwritten.entry(run).or_default()
+    }
+
     fn write_block(&mut self, run: RunId, target: Target, packed: Packed) -> Result<()> {
-        let placed = &mut self.runs[run.0 as usize];
-        let start = self.out.position - placed.start;
+        let start = self.out.position - self.runs[run.0 as usize].start;
+        let packing = self.unwritten(run);
         match target {
             Target::Content { index, block } => {
-                let content = &mut placed.run.contents[index as usize];
+                let content = &mut packing.contents[index as usize];
                 if content.start == UNPLACED {
                     content.start = start;
                 }
                 content.blocks[block as usize] = packed.word;
             }
             Target::Fragment(index) => {
-                let fragment = &mut placed.run.fragments[index as usize];
+                let fragment = &mut packing.fragments[index as usize];
                 fragment.start = start;
                 fragment.word = packed.word;
             }

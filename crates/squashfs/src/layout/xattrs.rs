@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use crate::codec::Compressor;
 use crate::error::{Error, Result};
@@ -12,14 +13,14 @@ use crate::metadata::{MetadataWriter, Output};
 use crate::tree::Xattrs;
 
 #[derive(Default)]
-pub(super) struct XattrTable<'a> {
-    indices: HashMap<&'a Xattrs, u32>,
-    sets: Vec<&'a Xattrs>,
+pub(super) struct XattrTable {
+    indices: HashMap<Arc<Xattrs>, u32>,
+    sets: Vec<Arc<Xattrs>>,
 }
 
-impl<'a> XattrTable<'a> {
+impl XattrTable {
     /// The set's index, which it gets when it is first seen.
-    pub(super) fn index(&mut self, set: &'a Xattrs) -> Result<u32> {
+    pub(super) fn index(&mut self, set: &Arc<Xattrs>) -> Result<u32> {
         if let Some(index) = self.indices.get(set) {
             return Ok(*index);
         }
@@ -30,8 +31,8 @@ impl<'a> XattrTable<'a> {
                 what: "different sets of extended attributes",
                 limit: NO_XATTRS.into(),
             })?;
-        self.indices.insert(set, index);
-        self.sets.push(set);
+        self.indices.insert(set.clone(), index);
+        self.sets.push(set.clone());
         Ok(index)
     }
 
@@ -53,7 +54,7 @@ impl<'a> XattrTable<'a> {
             let mut bytes = Vec::new();
             // What `listxattr` and `getxattr` would need: names with their zero, and values.
             let mut size = 0;
-            for (name, value) in *set {
+            for (name, value) in &**set {
                 // `Tree::insert` lets no other prefix in.
                 for (kind, prefix) in XATTR_PREFIXES.iter().enumerate() {
                     if let Some(rest) = name.strip_prefix(prefix.as_bytes()) {

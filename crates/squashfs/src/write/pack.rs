@@ -120,7 +120,7 @@ impl<W: Write> Writer<'_, W> {
     }
 
     fn contents(&mut self, run: RunId) -> &mut Vec<Content> {
-        &mut self.runs[run.0 as usize].run.contents
+        &mut self.unwritten(run).contents
     }
 
     fn put_block(&mut self, run: RunId, index: u32, bytes: Vec<u8>) -> Result<()> {
@@ -138,9 +138,9 @@ impl<W: Write> Writer<'_, W> {
         if run.fragment.len() + tail.len() > self.options.block_size as usize {
             self.put_fragment(run.id, &mut run.fragment)?;
         }
-        let placed = &mut self.runs[run.id.0 as usize].run;
-        let fragments = placed.fragments.len();
-        placed.contents[index as usize].tail = Some(Tail {
+        let packing = self.unwritten(run.id);
+        let fragments = packing.fragments.len();
+        packing.contents[index as usize].tail = Some(Tail {
             fragment: u32::try_from(fragments).map_err(|_| Error::TooMany {
                 what: "fragments",
                 limit: u32::MAX.into(),
@@ -155,7 +155,7 @@ impl<W: Write> Writer<'_, W> {
         if fragment.is_empty() {
             return Ok(());
         }
-        let fragments = &mut self.runs[run.0 as usize].run.fragments;
+        let fragments = &mut self.unwritten(run).fragments;
         let index = fragments.len() as u32;
         fragments.push(Fragment {
             start: 0,

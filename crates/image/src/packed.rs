@@ -1,17 +1,19 @@
 //! A store path as it is packed: its files and folders, and the run that has their bytes. What a cache keeps of it.
 
+mod nodes;
+
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use flk_squashfs::{Attributes, ContentId, Kind, Node, Run, RunId, Source, Tree};
+use flk_squashfs::{Attributes, ContentId, Grafts, Kind, Node, Run, RunId, Source, Subtree, Tree};
 
 use crate::Error;
 use crate::nar::NarHasher;
+pub(crate) use nodes::{PathKind, PathNodes, PathWalk};
 
 /// Nix's own time for files in the store.
 pub(crate) const TIME: u32 = 1;
@@ -20,31 +22,9 @@ pub(crate) const TIME: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PackedPath {
     /// What it is made of.
-    pub(crate) nodes: Arc<[PathNode]>,
+    pub(crate) nodes: PathNodes,
     /// Where its files' bytes are.
     pub(crate) run: Run,
-}
-
-/// A file, folder or link of a store path. Each comes after the folder that it is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PathNode {
-    /// The place of its folder among the nodes; its own for the first, which is the store path itself.
-    pub(crate) parent: u32,
-    /// Empty for the first.
-    pub(crate) name: Box<[u8]>,
-    pub(crate) kind: PathKind,
-}
-
-/// What it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PathKind {
-    Folder,
-    File {
-        executable: bool,
-        /// Its place among the run's contents.
-        content: u32,
-    },
-    Link(Box<[u8]>),
 }
 
 /// What takes a file: the hasher, its place, whether it is executable, and its length. Gives the content's number.
@@ -55,25 +35,25 @@ pub(crate) fn walk(
     path: &Path,
     hasher: &mut NarHasher,
     on_file: &mut OnFile<'_>,
-) -> Result<Vec<PathNode>, Error> {
+) -> Result<PathNodes, Error> {
     let mut walk = Walk {
-        nodes: Vec::new(),
+        nodes: PathWalk::default(),
         hasher,
         on_file,
     };
-    walk.enter(path, 0, Box::default())?;
-    Ok(walk.nodes)
+    walk.enter(path, b"")?;
+    Ok(walk.nodes.finish())
 }
 
 struct Walk<'w, 'f> {
-    nodes: Vec<PathNode>,
+    nodes: PathWalk,
     hasher: &'w mut NarHasher,
     on_file: &'w mut OnFile<'f>,
 }
 
 impl Walk<'_, '_> {
     /// Paths are at most 4096 bytes long, so folders are not so deep that the stack would not do.
-    fn enter(&mut self, path: &Path, parent: u32, name: Box<[u8]>) -> Result<(), Error> {
+    fn enter(&mut self, path: &Path, name: &[u8]) -> Result<(), Error> {
         let read = || Error::io("read", path);
         let metadata = fs::symlink_metadata(path).map_err(read())?;
         let kind = metadata.file_type();
@@ -81,14 +61,11 @@ impl Walk<'_, '_> {
             path: path.into(),
             reason,
         };
-        let here =
-            u32::try_from(self.nodes.len()).map_err(|_| unsupported("it has too many files"))?;
+        if self.nodes.count() == u32::MAX {
+            return Err(unsupported("it has too many files"));
+        }
         if kind.is_dir() {
-            self.nodes.push(PathNode {
-                parent,
-                name,
-                kind: PathKind::Folder,
-            });
+            self.nodes.add(name, PathKind::Folder);
             let entries = fs::read_dir(path).map_err(read())?;
             let mut names = entries
                 .map(|entry| entry.map(|entry| entry.file_name()))
@@ -99,66 +76,100 @@ impl Walk<'_, '_> {
             self.hasher.begin_folder();
             for name in names {
                 self.hasher.begin_entry(name.as_bytes());
-                self.enter(&path.join(&name), here, name.into_vec().into())?;
+                self.enter(&path.join(&name), name.as_bytes())?;
                 self.hasher.end_entry();
             }
             self.hasher.end_folder();
+            self.nodes.end_folder();
             return Ok(());
         }
-        let kind = if kind.is_file() {
+        if kind.is_file() {
             let executable = metadata.permissions().mode() & 0o100 != 0;
             let length = metadata.len();
             self.hasher.begin_file(executable, length);
             let content = (self.on_file)(self.hasher, path, executable, length)?;
             self.hasher.end_file(length);
-            PathKind::File {
+            let kind = PathKind::File {
                 executable,
                 content,
-            }
+            };
+            self.nodes.add(name, kind);
         } else if kind.is_symlink() {
             let target = fs::read_link(path).map_err(read())?;
-            let target = target.into_os_string().into_vec();
-            self.hasher.link(&target);
-            PathKind::Link(target.into())
+            let target = target.as_os_str().as_bytes();
+            self.hasher.link(target);
+            self.nodes.add(name, PathKind::Link(target));
         } else {
             return Err(unsupported("it is neither a file nor a folder nor a link"));
-        };
-        self.nodes.push(PathNode { parent, name, kind });
+        }
         Ok(())
     }
 }
 
-/// Puts a store path into the root of the image's tree, as Nix has all files: root's, read-only, changed at second 1.
+/// Puts a store path into the root of the image's tree, as Nix has all files: root's, read-only, changed at second 1. What is in it waits in `grafts`.
 pub(crate) fn enter(
     tree: &mut Tree<ContentId>,
+    grafts: &mut Grafts<'_>,
     name: &[u8],
-    nodes: &[PathNode],
+    nodes: PathNodes,
     run: RunId,
 ) -> Result<(), flk_squashfs::Error> {
-    let mut ids = Vec::with_capacity(nodes.len());
-    for (at, node) in nodes.iter().enumerate() {
-        let (permissions, kind) = match &node.kind {
-            PathKind::Folder => (0o555, Kind::directory()),
-            PathKind::File {
-                executable,
-                content,
-            } => {
-                let permissions = if *executable { 0o555 } else { 0o444 };
-                (permissions, Kind::File(run.content(*content)))
-            }
-            PathKind::Link(target) => (0o777, Kind::Symlink(target.clone())),
-        };
-        let node_of = |permissions, kind| Node {
-            attributes: attributes(permissions),
-            kind,
-        };
-        let (parent, name) = match at {
-            0 => (Tree::<ContentId>::ROOT, name),
-            _ => (ids[node.parent as usize], &*node.name),
-        };
-        ids.push(tree.insert(parent, name, node_of(permissions, kind))?);
+    // There is always a first.
+    let Some(first) = nodes.iter().next() else {
+        return Ok(());
+    };
+    let id = tree.insert(Tree::<ContentId>::ROOT, name, inode(first.kind, run))?;
+    if first.kind == PathKind::Folder {
+        grafts.insert(id, Box::new(Waiting { nodes, run }));
     }
     Ok(())
+}
+
+/// A store path that is a folder, until its tables are written.
+struct Waiting {
+    nodes: PathNodes,
+    run: RunId,
+}
+
+impl Subtree for Waiting {
+    fn inodes(&self) -> u32 {
+        self.nodes.count()
+    }
+
+    fn expand(self: Box<Self>) -> Result<Tree<ContentId>, flk_squashfs::Error> {
+        let mut tree = Tree::new(attributes(FOLDER));
+        let mut open = vec![Tree::<ContentId>::ROOT];
+        for node in self.nodes.iter().skip(1) {
+            open.truncate(node.depth);
+            let folder = open.last().copied().unwrap_or(Tree::<ContentId>::ROOT);
+            let id = tree.insert(folder, node.name, inode(node.kind, self.run))?;
+            if node.kind == PathKind::Folder {
+                open.push(id);
+            }
+        }
+        Ok(tree)
+    }
+}
+
+/// Permissions of folders.
+const FOLDER: u16 = 0o555;
+
+fn inode(kind: PathKind<'_>, run: RunId) -> Node<ContentId> {
+    let (permissions, kind) = match kind {
+        PathKind::Folder => (FOLDER, Kind::directory()),
+        PathKind::File {
+            executable,
+            content,
+        } => {
+            let permissions = if executable { 0o555 } else { 0o444 };
+            (permissions, Kind::File(run.content(content)))
+        }
+        PathKind::Link(target) => (0o777, Kind::Symlink(target.into())),
+    };
+    Node {
+        attributes: attributes(permissions),
+        kind,
+    }
 }
 
 /// Root's, changed at second 1.

@@ -16,14 +16,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use flk_nix::{Closure, PathInfo};
-use flk_squashfs::{Codec, Kind, Node, Options, RunId, SUPERBLOCK_LEN, Tree, Writer};
+use flk_squashfs::{Codec, Grafts, Kind, Node, Options, RunId, SUPERBLOCK_LEN, Tree, Writer};
 
 use crate::Error;
 use crate::cache::{Cache, Hits, Key};
 use crate::contents::{STORE, Store};
 use crate::nar::NarHasher;
 use crate::order::by_steadiness;
-use crate::packed::{PackedPath, PathNode, TIME, Told, attributes, enter, walk};
+use crate::packed::{PackedPath, PathNodes, TIME, Told, attributes, enter, walk};
 use crate::progress::Meter;
 use crate::registration::registration;
 use crate::write_back::WriteBack;
@@ -145,6 +145,7 @@ impl Packing<'_> {
         let mut image = Building {
             writer: Writer::new(out, options).map_err(Error::squashfs)?,
             tree: Tree::new(attributes(0o755)),
+            grafts: Grafts::new(),
             described: HashMap::new(),
             offset,
             to_keep,
@@ -175,8 +176,10 @@ impl Packing<'_> {
 struct Building<'o> {
     writer: Writer<'o, &'o File>,
     tree: Tree<flk_squashfs::ContentId>,
+    /// What is in the store paths.
+    grafts: Grafts<'static>,
     /// What is known of runs that are not written yet.
-    described: HashMap<RunId, (Key, Vec<PathNode>)>,
+    described: HashMap<RunId, (Key, PathNodes)>,
     /// Where the image is in its file.
     offset: u64,
     to_keep: SyncSender<New>,
@@ -199,7 +202,7 @@ impl<'o> Building<'o> {
             .writer
             .append(packed.run, copy)
             .map_err(Error::squashfs)?;
-        enter(&mut self.tree, name, &packed.nodes, run).map_err(Error::squashfs)?;
+        self.enter(name, packed.nodes, run)?;
         self.pass_on();
         Ok(())
     }
@@ -235,10 +238,14 @@ impl<'o> Building<'o> {
                 found,
             });
         }
-        enter(&mut self.tree, name, &nodes, run).map_err(Error::squashfs)?;
+        self.enter(name, nodes.clone(), run)?;
         self.described.insert(run, (key, nodes));
         self.pass_on();
         Ok(())
+    }
+
+    fn enter(&mut self, name: &[u8], nodes: PathNodes, run: RunId) -> Result<(), Error> {
+        enter(&mut self.tree, &mut self.grafts, name, nodes, run).map_err(Error::squashfs)
     }
 
     /// How far the file is written, in bytes from its beginning.
@@ -255,10 +262,7 @@ impl<'o> Building<'o> {
             };
             let new = New {
                 key,
-                packed: PackedPath {
-                    nodes: nodes.into(),
-                    run,
-                },
+                packed: PackedPath { nodes, run },
                 offset: self.offset + range.start,
             };
             // Nobody listens only if that thread has panicked, which is said by then.
@@ -285,7 +289,8 @@ impl<'o> Building<'o> {
         self.writer.flush().map_err(Error::squashfs)?;
         self.pass_on();
         let offset = self.offset;
-        let (mut out, superblock) = self.writer.finish(&self.tree).map_err(Error::squashfs)?;
+        let finished = self.writer.finish_grafted(&self.tree, self.grafts);
+        let (mut out, superblock) = finished.map_err(Error::squashfs)?;
         let bytes: [u8; SUPERBLOCK_LEN] = superblock.to_bytes();
         out.write_all_at(&bytes, offset).map_err(failed)?;
         Ok(out.stream_position().map_err(failed)? - offset)

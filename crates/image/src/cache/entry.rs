@@ -1,23 +1,20 @@
 //! An entry of the cache: a file with a store path's packed bytes, its description, and a trailer.
 //!
 //! The bytes come first, so that a file system that shares blocks between files can share them with an image. Numbers are
-//! little-endian. The trailer: magic, length of the bytes, length of the description, key, and the BLAKE3 digest of all before it.
+//! little-endian; files and folders are as [`PathNodes`] has them. The trailer: magic, length of the bytes, length of the description, key, and the BLAKE3 digest of all before it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use flk_squashfs::{BlockWord, Content, Fragment, Run, Tail};
 
-use crate::packed::{PackedPath, PathKind, PathNode};
+use crate::packed::{PackedPath, PathNodes};
 
 /// Changed with the shape of entries, and with whatever else decides on the bytes but is not in a [key](super::Key).
-pub(super) const FORMAT: &str = "flk packed 1";
-const MAGIC: [u8; 16] = *b"flk packed 1\0\0\0\0";
+pub(super) const FORMAT: &str = "flk packed 2";
+const MAGIC: [u8; 16] = *b"flk packed 2\0\0\0\0";
 const TRAILER: u64 = 16 + 8 + 8 + 32 + 32;
-/// A name has at most this many bytes; a link's target, too.
-const TEXT_MAX: usize = 65_535;
 /// How much is read at a time.
 const PIECE: usize = 1 << 18;
 
@@ -121,27 +118,8 @@ fn describe(packed: &PackedPath) -> Vec<u8> {
     let mut out = Vec::new();
     let put32 = |out: &mut Vec<u8>, value: u32| out.extend_from_slice(&value.to_le_bytes());
     let put64 = |out: &mut Vec<u8>, value: u64| out.extend_from_slice(&value.to_le_bytes());
-    put32(&mut out, packed.nodes.len() as u32);
-    for node in &*packed.nodes {
-        put32(&mut out, node.parent);
-        put32(&mut out, node.name.len() as u32);
-        out.extend_from_slice(&node.name);
-        match &node.kind {
-            PathKind::Folder => out.push(0),
-            PathKind::File {
-                executable,
-                content,
-            } => {
-                out.push(1 + u8::from(*executable));
-                put32(&mut out, *content);
-            }
-            PathKind::Link(target) => {
-                out.push(3);
-                put32(&mut out, target.len() as u32);
-                out.extend_from_slice(target);
-            }
-        }
-    }
+    put64(&mut out, packed.nodes.bytes().len() as u64);
+    out.extend_from_slice(packed.nodes.bytes());
     put32(&mut out, packed.run.contents.len() as u32);
     for content in &packed.run.contents {
         put64(&mut out, content.size);
@@ -167,30 +145,8 @@ fn describe(packed: &PackedPath) -> Vec<u8> {
 /// Nothing where it is no description; every count is checked against what is there.
 fn understand(description: &[u8], length: u64) -> Option<PackedPath> {
     let mut fields = Fields(description);
-    let mut nodes = Vec::new();
-    for at in 0..fields.u32()? {
-        let parent = fields.u32()?;
-        let name = fields.text()?;
-        let kind = match fields.take(1)?[0] {
-            0 => PathKind::Folder,
-            kind @ (1 | 2) => PathKind::File {
-                executable: kind == 2,
-                content: fields.u32()?,
-            },
-            3 => PathKind::Link(fields.text()?),
-            _ => return None,
-        };
-        let is_sound = match at {
-            0 => parent == 0 && name.is_empty(),
-            _ => nodes
-                .get(parent as usize)
-                .is_some_and(|parent: &PathNode| parent.kind == PathKind::Folder),
-        };
-        if !is_sound {
-            return None;
-        }
-        nodes.push(PathNode { parent, name, kind });
-    }
+    let nodes = usize::try_from(fields.u64()?).ok()?;
+    let nodes = fields.take(nodes)?;
     let mut run = Run {
         length,
         ..Run::default()
@@ -221,15 +177,8 @@ fn understand(description: &[u8], length: u64) -> Option<PackedPath> {
             word: BlockWord(fields.u32()?),
         });
     }
-    let contents = run.contents.len();
-    let known = nodes.iter().all(|node| match node.kind {
-        PathKind::File { content, .. } => (content as usize) < contents,
-        _ => true,
-    });
-    (known && !nodes.is_empty() && fields.0.is_empty()).then(|| PackedPath {
-        nodes: Arc::from(nodes),
-        run,
-    })
+    let nodes = PathNodes::read(nodes, run.contents.len())?;
+    fields.0.is_empty().then_some(PackedPath { nodes, run })
 }
 
 /// What is left of a description.
@@ -249,40 +198,33 @@ impl<'b> Fields<'b> {
     fn u64(&mut self) -> Option<u64> {
         Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
     }
-
-    fn text(&mut self) -> Option<Box<[u8]>> {
-        let length = self.u32()? as usize;
-        (length <= TEXT_MAX)
-            .then(|| self.take(length))?
-            .map(Into::into)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packed::{PathKind, PathWalk};
 
     const KEY: [u8; 32] = [7; 32];
     const BLOCK: u32 = 4096;
 
-    fn example() -> PackedPath {
-        let node = |parent, name: &[u8], kind| PathNode {
-            parent,
-            name: name.into(),
-            kind,
-        };
-        let file = |executable, content| PathKind::File {
-            executable,
+    fn nodes(contents: [u32; 2]) -> PathNodes {
+        let mut walk = PathWalk::default();
+        let [a, small] = contents.map(|content| PathKind::File {
+            executable: content == 0,
             content,
-        };
+        });
+        walk.add(b"", PathKind::Folder);
+        walk.add(b"a\xff", a);
+        walk.add(b"sub", PathKind::Folder);
+        walk.add(b"link", PathKind::Link(b"../a"));
+        walk.add(b"small", small);
+        walk.finish()
+    }
+
+    fn example() -> PackedPath {
         PackedPath {
-            nodes: Arc::from([
-                node(0, b"", PathKind::Folder),
-                node(0, b"a\xff", file(true, 0)),
-                node(0, b"sub", PathKind::Folder),
-                node(2, b"link", PathKind::Link(b"../a".as_slice().into())),
-                node(2, b"small", file(false, 1)),
-            ]),
+            nodes: nodes([0, 1]),
             run: Run {
                 length: 300,
                 contents: vec![
@@ -350,16 +292,10 @@ mod tests {
 
     #[test]
     fn a_description_that_contradicts_itself_is_none() {
-        let faults: [fn(&mut PackedPath); 4] = [
-            |p| Arc::make_mut(&mut p.nodes)[4].parent = 1,
-            |p| Arc::make_mut(&mut p.nodes)[4].parent = 4,
-            |p| {
-                Arc::make_mut(&mut p.nodes)[1].kind = PathKind::File {
-                    executable: true,
-                    content: 2,
-                }
-            },
-            |p| p.nodes = Arc::from([]),
+        let faults: [fn(&mut PackedPath); 3] = [
+            |p| p.nodes = nodes([0, 2]),
+            |p| p.nodes = PathWalk::default().finish(),
+            |p| drop(p.run.contents.pop()),
         ];
         for (number, fault) in faults.iter().enumerate() {
             let mut packed = example();

@@ -28,6 +28,9 @@ use subject::Subject;
 /// How many rounds are counted, if nobody says.
 const ROUNDS: usize = 5;
 
+/// What an image may take of memory, whatever the closure.
+const MEMORY_MB: u32 = 256;
+
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -174,10 +177,11 @@ fn measure(rounds: usize, times: usize, text: Option<&str>) -> Result<(), Failur
             bytes / 1000
         ));
     }
+    let inodes = subject.inodes()?;
     for way in [Way::Cold, Way::Warm] {
         let peak = memory::peak(&base, text, &subject, way, &ground)?;
         say(&format!(
-            "{}: {:.0} MB of memory at most",
+            "{}: {:.0} MB of memory at most (of {MEMORY_MB}), with {inodes} files, folders and links",
             way.name(),
             peak as f64 / 1e6
         ));

@@ -77,10 +77,29 @@ impl Subject {
         Ok(())
     }
 
+    /// How many files, folders and links there are.
+    pub(crate) fn inodes(&self) -> Result<u64, Failure> {
+        let mut count = 0;
+        for info in &self.closure.paths {
+            count += inodes(&self.place(&info.path))?;
+        }
+        Ok(count)
+    }
+
     pub(crate) fn place(&self, path: &str) -> PathBuf {
         self.store
             .join(path.strip_prefix("/nix/store/").unwrap_or(path))
     }
+}
+
+fn inodes(path: &Path) -> Result<u64, Failure> {
+    let mut count = 1;
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            count += inodes(&entry?.path())?;
+        }
+    }
+    Ok(count)
 }
 
 /// Makes each file differ from those of other copies.

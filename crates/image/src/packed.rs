@@ -1,6 +1,7 @@
 //! A store path as it is packed: its files and folders, and the run that has their bytes. What a cache keeps of it.
 
 mod nodes;
+mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
@@ -9,11 +10,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use flk_squashfs::{Attributes, ContentId, Grafts, Kind, Node, Run, RunId, Source, Subtree, Tree};
+use flk_squashfs::{Attributes, ContentId, Grafts, Kind, Node, Run, RunId, Source, Tree};
 
 use crate::Error;
 use crate::nar::NarHasher;
 pub(crate) use nodes::{PathKind, PathNodes, PathWalk};
+use waiting::Waiting;
 
 /// Nix's own time for files in the store.
 pub(crate) const TIME: u32 = 1;
@@ -120,35 +122,9 @@ pub(crate) fn enter(
     };
     let id = tree.insert(Tree::<ContentId>::ROOT, name, inode(first.kind, run))?;
     if first.kind == PathKind::Folder {
-        grafts.insert(id, Box::new(Waiting { nodes, run }));
+        grafts.insert(id, Box::new(Waiting::of(nodes, run)));
     }
     Ok(())
-}
-
-/// A store path that is a folder, until its tables are written.
-struct Waiting {
-    nodes: PathNodes,
-    run: RunId,
-}
-
-impl Subtree for Waiting {
-    fn inodes(&self) -> u32 {
-        self.nodes.count()
-    }
-
-    fn expand(self: Box<Self>) -> Result<Tree<ContentId>, flk_squashfs::Error> {
-        let mut tree = Tree::new(attributes(FOLDER));
-        let mut open = vec![Tree::<ContentId>::ROOT];
-        for node in self.nodes.iter().skip(1) {
-            open.truncate(node.depth);
-            let folder = open.last().copied().unwrap_or(Tree::<ContentId>::ROOT);
-            let id = tree.insert(folder, node.name, inode(node.kind, self.run))?;
-            if node.kind == PathKind::Folder {
-                open.push(id);
-            }
-        }
-        Ok(tree)
-    }
 }
 
 /// Permissions of folders.

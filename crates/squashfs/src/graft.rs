@@ -14,8 +14,10 @@ pub trait Subtree {
     /// How many inodes there are, the folder itself counted.
     fn inodes(&self) -> u32;
 
-    /// The folder, as the root of a tree: its attributes are those that count.
-    fn expand(self: Box<Self>) -> Result<Tree<ContentId>>;
+    /// The folder, as the root of a tree: its attributes are those that count. Folders in it may be grafts again.
+    fn expand<'g>(self: Box<Self>) -> Result<(Tree<ContentId>, Grafts<'g>)>
+    where
+        Self: 'g;
 }
 
 /// What stands for empty folders of a tree.

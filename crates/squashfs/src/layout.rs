@@ -204,13 +204,13 @@ impl<W: Write> Tables<'_, '_, W> {
             root = match grafted.zip(grafts.remove(&directory)) {
                 None => self.write_folder(&mut part, directory)?,
                 Some((place, subtree)) => {
-                    let inodes = subtree.inodes() as usize;
-                    let subtree = subtree.expand()?;
-                    if subtree.len() != inodes {
+                    let inodes = subtree.inodes();
+                    let (subtree, within) = subtree.expand()?;
+                    if numbering::count(&subtree, &within)? != inodes {
                         let reason = "it has more or fewer inodes than was said";
                         return Err(refused(tree, directory, reason));
                     }
-                    let reference = self.write(&subtree, Grafts::new(), *place)?;
+                    let reference = self.write(&subtree, within, *place)?;
                     part.references[directory.index()] = reference;
                     reference
                 }

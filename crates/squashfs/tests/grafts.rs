@@ -12,21 +12,32 @@ use flk_squashfs::{
 };
 
 /// A tree that says that it has so many inodes.
-struct Kept(u32, Tree<ContentId>);
+struct Kept {
+    inodes: u32,
+    tree: Tree<ContentId>,
+    grafts: Grafts<'static>,
+}
 
 impl Kept {
     fn of(tree: Tree<ContentId>) -> Box<Kept> {
-        Box::new(Kept(tree.len() as u32, tree))
+        Box::new(Kept {
+            inodes: tree.len() as u32,
+            tree,
+            grafts: Grafts::new(),
+        })
     }
 }
 
 impl Subtree for Kept {
     fn inodes(&self) -> u32 {
-        self.0
+        self.inodes
     }
 
-    fn expand(self: Box<Self>) -> Result<Tree<ContentId>> {
-        Ok(self.1)
+    fn expand<'g>(self: Box<Self>) -> Result<(Tree<ContentId>, Grafts<'g>)>
+    where
+        Self: 'g,
+    {
+        Ok((self.tree, self.grafts))
     }
 }
 
@@ -176,6 +187,26 @@ fn the_image_is_that_of_the_whole_tree() {
     }
 }
 
+#[test]
+fn grafts_may_have_grafts() {
+    let options = options(Codec::Zstd(3), 4096);
+    let within: Place<'_> = &[b"sub", b"more"];
+    let (writer, mut whole, [small, odd, ..]) = packed(&options);
+    let mut both = small;
+    copy(&odd, &mut both, within);
+    copy(&both, &mut whole, PLACES[0]);
+    let expected = finished(writer.finish(&whole));
+
+    let (writer, mut tree, [mut small, odd, ..]) = packed(&options);
+    let inner = stand_in(&mut small, within);
+    let mut outer = Kept::of(small);
+    outer.inodes += odd.len() as u32 - 1;
+    outer.grafts.insert(inner, Kept::of(odd));
+    let mut grafts = Grafts::new();
+    grafts.insert(stand_in(&mut tree, PLACES[0]), outer);
+    assert!(finished(writer.finish_grafted(&tree, grafts)) == expected);
+}
+
 /// The root itself may be what is made last.
 #[test]
 fn a_whole_image_can_be_grafted() {
@@ -195,7 +226,9 @@ fn what_cannot_be_grafted_is_refused() {
         let (writer, mut tree, [_, _, small, _]) = packed(&options);
         let found = tree.find(place.iter().copied());
         let id = found.unwrap_or_else(|| stand_in(&mut tree, place));
-        let grafts = Grafts::from([(id, Box::new(Kept(inodes, small)) as Box<dyn Subtree>)]);
+        let mut small = Kept::of(small);
+        small.inodes = inodes;
+        let grafts = Grafts::from([(id, small as Box<dyn Subtree>)]);
         writer.finish_grafted(&tree, grafts).err().unwrap()
     };
     let not_empty = "what stands for a folder's content stands for an empty folder, and counts it";

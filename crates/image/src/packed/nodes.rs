@@ -75,6 +75,34 @@ impl PathNodes {
     pub(crate) fn iter(&self) -> Nodes<'_> {
         Nodes::of(&self.bytes)
     }
+
+    /// Those from a place on.
+    pub(super) fn from(&self, place: Place) -> Nodes<'_> {
+        Nodes {
+            rest: self.bytes.get(place.offset..).unwrap_or_default(),
+            is_first: place.offset == 0,
+            open: place.depth,
+            unused: place.unused,
+        }
+    }
+
+    /// Where the nodes have arrived, which must be these.
+    pub(super) fn place(&self, nodes: &Nodes<'_>) -> Place {
+        Place {
+            offset: self.bytes.len() - nodes.rest.len(),
+            depth: nodes.open,
+            unused: nodes.unused,
+        }
+    }
+}
+
+/// A place between two nodes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    offset: usize,
+    /// How many folders are open.
+    pub(super) depth: usize,
+    unused: u32,
 }
 
 /// Store paths' nodes, as they are walked.

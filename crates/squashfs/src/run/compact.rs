@@ -52,11 +52,11 @@ impl CompactRun {
 
     pub(crate) fn expand(&self) -> Run {
         let mut cursor = Cursor::default();
+        let mut contents = Vec::with_capacity(self.files as usize);
+        contents.extend((0..self.files).filter_map(|index| cursor.go_to(self, index).cloned()));
         Run {
             length: self.length,
-            contents: (0..self.files)
-                .filter_map(|index| cursor.go_to(self, index).cloned())
-                .collect(),
+            contents,
             fragments: self.fragments.to_vec(),
         }
     }

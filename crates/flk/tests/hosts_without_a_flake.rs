@@ -50,6 +50,14 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Which derivations of a kind would be built.
+fn built(plan: &str, end: &str) -> Vec<String> {
+    let plan: serde_json::Value = serde_json::from_str(plan).unwrap();
+    let built = plan["build"].as_array().unwrap().iter();
+    let paths = built.map(|path| path.as_str().unwrap().to_owned());
+    paths.filter(|path| path.ends_with(end)).collect()
+}
+
 #[test]
 fn hosts_alone_are_a_repository_of_the_built_in_channel() {
     let Some(bench) = with_mirror("pinned") else {
@@ -98,6 +106,22 @@ fn hosts_alone_are_a_repository_of_the_built_in_channel() {
         .ended(0);
     let carried = bench.carried_repository(&again.stdout);
     assert!(carried.join("flk.toml").exists());
+
+    // A text that refers to nothing leaves /usr as it is, live and installed.
+    let host = bench.read("r/hosts/lonely.nix");
+    let text = "environment.etc.\"text\".text = \"\";";
+    bench.write(
+        "r/hosts/lonely.nix",
+        &host.replacen("imports", &format!("{text} imports"), 1),
+    );
+    let changed = bench
+        .flk(&["iso", "lonely", "--flake", "r", "--dry-run", "--json"])
+        .ended(0);
+    let usr = built(&again.stdout, "-system-path.drv");
+    assert_eq!(usr.len(), 2, "{}", again.stdout);
+    assert_eq!(built(&changed.stdout, "-system-path.drv"), usr);
+    assert!(!built(&changed.stdout, "-etc-text.drv").is_empty());
+
     bench.write(
         "r/hosts/lonely.nix",
         "{\n  networking.hostNam = \"x\";\n}\n",

@@ -63,6 +63,8 @@ let
     ]
     // {
       inherit meta;
+      # No store path is named in it.
+      refersToNothing = !builtins.hasContext text;
     };
 
   toolPath = packages: lib.makeBinPath (packages ++ [ sandboxShell ]);

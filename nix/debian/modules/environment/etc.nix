@@ -91,5 +91,6 @@ in
   config.system.build.etcEntries = map (file: {
     inherit (file) target mode;
     source = "${file.source}";
+    refersToNothing = file.source.refersToNothing or false;
   }) (lib.sort (a: b: a.target < b.target) enabled);
 }

@@ -30,10 +30,13 @@ let
     lib.sort lib.lessThan (pkgs.debian.closureOf debianNames)
   );
 
-  entries = build.etcEntries ++ build.unitEntries;
+  files = build.etcEntries ++ build.unitEntries;
+  entries = map (file: removeAttrs file [ "refersToNothing" ]) files;
+  referring = lib.filter (file: builtins.hasContext file.source && !(file.refersToNothing or false)) files;
 
-  # Whatever Debian package a unit or a file under /etc refers to is found under /usr as well.
-  graph = raws ++ foreign ++ [ (pkgs.writeText "etc-entries.json" (builtins.toJSON entries)) ];
+  # Whatever Debian package a unit or a file under /etc refers to is found under /usr as well. What refers to nothing is no part of it: with each change of
+  # such a text all of /usr would be made anew.
+  graph = raws ++ foreign ++ [ (pkgs.writeText "referring.json" (builtins.toJSON (map (file: file.source) referring))) ];
 
   usr = pkgs.builder.build {
     name = "system-path";

@@ -119,6 +119,7 @@ let
               lib.optional (unit.text != "") {
                 target = "${folder}/${name}.d/overrides.conf";
                 source = "${file}";
+                inherit (file) refersToNothing;
                 mode = "symlink";
               }
             else
@@ -126,6 +127,7 @@ let
                 {
                   target = "${folder}/${name}";
                   source = "${file}";
+                  inherit (file) refersToNothing;
                   mode = "symlink";
                 }
               ]

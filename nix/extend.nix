@@ -160,7 +160,7 @@ let
   ofItsDisks =
     host:
     let
-      inherit (host.config) boot;
+      boot = host.config.boot or { };
     in
     if boot ? supportedFilesystems then
       {

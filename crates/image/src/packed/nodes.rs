@@ -2,9 +2,11 @@
 //!
 //! They come in the order of the NAR. Each is a number, of which the lowest two bits say what it is and the others how many folders end before it; its
 //! name with its length; of a file the number of its content, as the difference to the first that no file had yet; of a link its target with its length.
-//! Numbers are in groups of seven bits, the lowest first; the sign of a difference is its lowest bit.
+//! Numbers are in groups of seven bits, the lowest first (LEB128); the sign of a difference is its lowest bit.
 
 use std::sync::Arc;
+
+use integer_encoding::VarInt;
 
 const FOLDER: u64 = 0;
 const FILE: u64 = 1;
@@ -139,7 +141,7 @@ impl PathWalk {
             PathKind::Folder => {}
             PathKind::File { content, .. } => {
                 let difference = i64::from(content) - i64::from(self.unused);
-                put(&mut self.bytes, (difference << 1 ^ difference >> 63) as u64);
+                put(&mut self.bytes, difference);
                 self.unused = self.unused.max(content.saturating_add(1));
             }
             PathKind::Link(target) => put_text(&mut self.bytes, target),
@@ -180,7 +182,7 @@ impl<'n> Nodes<'n> {
     }
 
     fn node(&mut self) -> Option<PathNode<'n>> {
-        let head = get(&mut self.rest)?;
+        let head: u64 = get(&mut self.rest)?;
         let ended = usize::try_from(head >> 2).ok()?;
         // All but the first are in a folder.
         let depth = self.open.checked_sub(ended)?;
@@ -197,8 +199,7 @@ impl<'n> Nodes<'n> {
             }
             LINK => PathKind::Link(get_text(&mut self.rest)?),
             tag => {
-                let difference = get(&mut self.rest)?;
-                let difference = (difference >> 1) as i64 ^ -((difference & 1) as i64);
+                let difference: i64 = get(&mut self.rest)?;
                 let content = i64::from(self.unused).checked_add(difference)?;
                 let content = u32::try_from(content).ok()?;
                 self.unused = self.unused.max(content.saturating_add(1));
@@ -225,34 +226,25 @@ impl<'n> Iterator for Nodes<'n> {
     }
 }
 
-fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value > 0x7f {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+fn put<V: VarInt>(out: &mut Vec<u8>, value: V) {
+    let mut bytes = [0; 10];
+    let length = value.encode_var(&mut bytes);
+    out.extend_from_slice(&bytes[..length]);
 }
 
-fn get(from: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (&byte, rest) = from.split_first()?;
-        *from = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
+fn get<V: VarInt>(from: &mut &[u8]) -> Option<V> {
+    let (value, length) = V::decode_var(from)?;
+    *from = from.get(length..)?;
+    Some(value)
 }
 
 fn put_text(out: &mut Vec<u8>, text: &[u8]) {
-    put(out, text.len() as u64);
+    put(out, text.len());
     out.extend_from_slice(text);
 }
 
 fn get_text<'b>(from: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let length = usize::try_from(get(from)?).ok()?;
+    let length: usize = get(from)?;
     let (text, rest) = from.split_at_checked(length)?;
     *from = rest;
     Some(text)

@@ -1,7 +1,10 @@
 //! A run as it is kept until the tables are written: a few bytes for each file instead of a [`Content`].
 //!
 //! Files come in groups, each of which can be read by itself. A file is a byte of the flags below, its size, what the flags announce, and its blocks'
-//! words, which can be skipped. Numbers are in groups of seven bits, the lowest first; what differs little from the file before is written as the difference.
+//! words, which can be skipped. Numbers are in groups of seven bits, the lowest first (LEB128); what differs little from the file before is written as the
+//! difference, its sign in the lowest bit.
+
+use integer_encoding::VarInt;
 
 use super::{Content, ContentId, Fragment, PlacedRun, Run, Tail};
 use crate::format::BlockWord;
@@ -158,15 +161,15 @@ impl Before {
             put_difference(out, self.start, content.start);
         }
         if let Some(tail) = content.tail.filter(|_| flags & TAIL != 0) {
-            put(out, tail.fragment.into());
-            put(out, tail.offset.into());
+            put(out, tail.fragment);
+            put(out, tail.offset);
         }
         if flags & BLOCKS != 0 {
             let mut words = Vec::with_capacity(content.blocks.len() * 3);
             for word in &content.blocks {
                 put_word(&mut words, *word);
             }
-            put(out, words.len() as u64);
+            put(out, words.len());
             out.extend_from_slice(&words);
         }
         self.pass(content);
@@ -184,14 +187,14 @@ impl Before {
         content.tail = match flags & (TAIL | NEXT_TAIL) {
             0 => None,
             TAIL => Some(Tail {
-                fragment: get(from)? as u32,
-                offset: get(from)? as u32,
+                fragment: get(from)?,
+                offset: get(from)?,
             }),
             _ => self.next_tail,
         };
         let length = match flags & BLOCKS {
             0 => 0,
-            _ => usize::try_from(get(from)?).ok()?,
+            _ => get(from)?,
         };
         let (words, rest) = from.split_at_checked(length)?;
         *from = rest;
@@ -213,46 +216,34 @@ impl Before {
     }
 }
 
-fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value > 0x7f {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+fn put<V: VarInt>(out: &mut Vec<u8>, value: V) {
+    let mut bytes = [0; 10];
+    let length = value.encode_var(&mut bytes);
+    out.extend_from_slice(&bytes[..length]);
 }
 
-fn get(from: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (&byte, rest) = from.split_first()?;
-        *from = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
+fn get<V: VarInt>(from: &mut &[u8]) -> Option<V> {
+    let (value, length) = V::decode_var(from)?;
+    *from = from.get(length..)?;
+    Some(value)
 }
 
-/// The sign goes to the lowest bit.
 fn put_difference(out: &mut Vec<u8>, from: u64, to: u64) {
-    let difference = to.wrapping_sub(from) as i64;
-    put(out, (difference << 1 ^ difference >> 63) as u64);
+    put(out, to.wrapping_sub(from) as i64);
 }
 
 fn get_difference(from: &mut &[u8], before: u64) -> Option<u64> {
-    let difference = get(from)?;
-    Some(before.wrapping_add(difference >> 1 ^ (difference & 1).wrapping_neg()))
+    get::<i64>(from).map(|difference| before.wrapping_add(difference as u64))
 }
 
 /// The flag of a block that is stored goes to the lowest bit, so that the length decides on how many bytes there are.
 fn put_word(out: &mut Vec<u8>, word: BlockWord) {
     let (length, flag) = (word.0 & LENGTH, word.0 >> 24 & 1);
-    put(out, u64::from(length) << 1 | u64::from(flag));
+    put(out, length << 1 | flag);
 }
 
 fn get_word(from: &mut &[u8]) -> Option<BlockWord> {
-    let word = get(from)? as u32;
+    let word: u32 = get(from)?;
     Some(BlockWord((word >> 1 & LENGTH) | (word & 1) << 24))
 }
 

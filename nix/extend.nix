@@ -124,37 +124,55 @@ let
     else
       { networking.nftables.tables = builtins.mapAttrs (_: _: { enable = lib.mkOverride 40 false; }) tables; };
 
-  # A host's own units of systemd's initrd work on the machine's disks: one that rolls its root back with each start would do so to whatever disk has that
-  # label. NixOS's are told from them by their files.
-  ownInitrdUnits =
+  # A host's own services of systemd's initrd work on the machine's disks: one that rolls its root back with each start would do so to whatever disk has
+  # that label. NixOS's are told from them by their files; what a host says of systemd's own starts nothing new.
+  ownInitrdServices =
     host:
     let
       inherit (host.pkgs) lib;
-      modulesPath = (host._module.specialArgs or host.specialArgs or { }).modulesPath or "";
-      namesIn = definitions: lib.concatMap (definition: builtins.attrNames definition.value) definitions;
-      off = _: {
+      modulesPath = toString ((host._module.specialArgs or host.specialArgs or { }).modulesPath or "");
+      definitions = host.options.boot.initrd.systemd.services.definitionsWithLocations or [ ];
+      parted = lib.partition (definition: lib.hasPrefix "${modulesPath}/" (toString definition.file)) definitions;
+      namesIn = lib.concatMap (definition: builtins.attrNames definition.value);
+      runs =
+        name:
+        let
+          unit = host.config.boot.initrd.systemd.services.${name};
+        in
+        !(lib.hasPrefix "systemd-" name)
+        && (unit.script or "" != "" || lib.any (lib.hasPrefix "Exec") (builtins.attrNames (unit.serviceConfig or { })));
+      off = {
         enable = lib.mkOverride 40 false;
         # A unit that is off and required keeps from starting what requires it.
         wantedBy = lib.mkOverride 40 [ ];
         requiredBy = lib.mkOverride 40 [ ];
       };
-      offIn =
-        kind:
-        let
-          definitions = host.options.boot.initrd.systemd.${kind}.definitionsWithLocations or [ ];
-          parted = lib.partition (definition: lib.hasPrefix "${modulesPath}/" (toString definition.file)) definitions;
-        in
-        lib.genAttrs (lib.subtractLists (namesIn parted.right) (namesIn parted.wrong)) off;
-      units = lib.filterAttrs (_: names: names != { }) (
-        lib.genAttrs [
-          "services"
-          "sockets"
-          "timers"
-          "paths"
-        ] offIn
-      );
+      own = lib.filter runs (lib.subtractLists (namesIn parted.right) (namesIn parted.wrong));
     in
-    if modulesPath == "" || units == { } then { } else { boot.initrd.systemd = units; };
+    if modulesPath == "" || own == [ ] then
+      { }
+    else
+      { boot.initrd.systemd.services = lib.genAttrs own (_: off); };
+
+  # The first console's login, which desktops' managers and their users turn off; it is systemd's own unit again.
+  consoleOf =
+    host:
+    let
+      inherit (host.pkgs) lib;
+      services = host.config.systemd.services or { };
+      # Before 22.11, what is on without a body would be an empty unit.
+      isOff = name: services ? ${name} && !services.${name}.enable && services.${name} ? overrideStrategy;
+    in
+    {
+      systemd.services = lib.genAttrs (lib.filter isOff [
+        "autovt@tty1"
+        "getty@tty1"
+        "autovt@"
+      ]) (_: {
+        enable = lib.mkOverride 40 true;
+        overrideStrategy = lib.mkOverride 40 "asDropin";
+      });
+    };
 
   # What the host's disks are made and mounted with: a system has it for what it mounts, and the live system mounts none of them.
   ofItsDisks =
@@ -164,7 +182,12 @@ let
     in
     if boot ? supportedFilesystems then
       {
-        boot = { inherit (boot) supportedFilesystems; };
+        # A set where each can be turned off, since 24.05.
+        boot.supportedFilesystems =
+          if builtins.isAttrs boot.supportedFilesystems then
+            builtins.mapAttrs (_: host.pkgs.lib.mkDefault) boot.supportedFilesystems
+          else
+            boot.supportedFilesystems;
         environment.systemPackages = if boot.initrd.luks.devices or { } == { } then [ ] else [ host.pkgs.cryptsetup ];
       }
     else
@@ -202,7 +225,8 @@ let
         modules = variants host ++ [
           (kernel host)
           (ownTables host)
-          (ownInitrdUnits host)
+          (ownInitrdServices host)
+          (consoleOf host)
           (ofItsDisks host)
           isoImage
           (flk + "/nix/live.nix")

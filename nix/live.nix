@@ -22,7 +22,11 @@ let
       name = if parts == null then unit else lib.head parts;
       kind = if parts == null then "service" else lib.elemAt parts 1;
     in
-    { "${kind}s".${name}.enable = force false; };
+    # Mounts are lists, whose members have no names.
+    if kind == "mount" || kind == "automount" then
+      { units."${name}.${kind}".enable = force false; }
+    else
+      { "${kind}s".${name}.enable = force false; };
 in
 {
   imports = [

@@ -185,6 +185,9 @@ fn measure(rounds: usize, times: usize, text: Option<&str>) -> Result<(), Failur
             way.name(),
             peak as f64 / 1e6
         ));
+        if peak > u64::from(MEMORY_MB) << 20 {
+            return Err("that is too much memory".into());
+        }
     }
     Ok(())
 }

@@ -97,6 +97,8 @@ in
     (whereKnown [ "boot" "initrd" "systemd" "repart" "enable" ] false)
     (whereKnown [ "systemd" "repart" "enable" ] false)
     (whereKnown [ "zramSwap" "writebackDevice" ] null)
+    (whereKnown [ "services" "beesd" "filesystems" ] { })
+    (whereKnown [ "services" "drbd" "enable" ] false)
     # NixOS refuses them without such a file system, and without swap.
     (whereKnown [ "services" "btrfs" "autoScrub" "enable" ] false)
     (whereKnown [ "services" "bcachefs" "autoScrub" "enable" ] false)

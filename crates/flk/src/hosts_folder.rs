@@ -129,13 +129,20 @@ impl Packages {
             let place = ["path", "url"]
                 .iter()
                 .find_map(|key| original[key].as_str());
-            let name = Path::new(text).file_name();
-            name.is_some() && place.and_then(|place| Path::new(place).file_name()) == name
+            let place = place.map(|place| Path::new(place.trim_start_matches("file://")));
+            // Where it is there, another one is meant.
+            place.is_some_and(|place| {
+                !place.exists()
+                    && place.file_name().is_some()
+                    && place.file_name() == Path::new(text).file_name()
+            })
         });
         if !was_locked {
             return Ok(None);
         }
-        ui::detail(format_args!("{text} is not here: it is as {LOCK} has it"));
+        ui::note(format_args!(
+            "note: {text} is not on this machine: it is as {LOCK} has it"
+        ));
         Ok(locked.map(Self::Nixpkgs))
     }
 

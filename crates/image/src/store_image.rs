@@ -71,7 +71,7 @@ impl Packing<'_> {
         out: &File,
         offset: u64,
         meter: &mut Meter<'_>,
-        write_back: &mut WriteBack,
+        write_back: &mut WriteBack<'_>,
     ) -> Result<StoreImage, Error> {
         let order = by_steadiness(self.closure);
         thread::scope(|scope| {
@@ -134,7 +134,7 @@ impl Packing<'_> {
         found: &Receiver<Found>,
         to_keep: SyncSender<New>,
         meter: &mut Meter<'_>,
-        write_back: &mut WriteBack,
+        write_back: &mut WriteBack<'_>,
     ) -> Result<(u64, Hits), Error> {
         let mut options = Options::new(self.codec);
         options.block_size = self.block_size;
@@ -164,7 +164,7 @@ impl Packing<'_> {
                 }
             }
             meter.add(info.nar_size);
-            write_back.reached(image.position()?);
+            write_back.reached(image.position()?).map_err(failed)?;
         }
         image.registration(registration(self.closure).into_bytes())?;
         let superblock = image.finish()?;

@@ -245,10 +245,9 @@ impl Image<'_> {
             })
             .open(iso)
             .map_err(Error::io("create", iso))?;
-        write_back::beside(&out, |write_back| {
+        write_back::beside(&out, iso, |write_back| {
             self.fill(&out, stamped, mbr, iso, write_back, progress)
         })
-        .map_err(Error::io("sync", iso))?
     }
 
     /// Writes all of it into `out`, which is the file `iso`.
@@ -258,7 +257,7 @@ impl Image<'_> {
         stamped: &Stamp,
         mbr: Option<Vec<u8>>,
         iso: &Path,
-        write_back: &mut WriteBack,
+        write_back: &mut WriteBack<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<StoreImage, Error> {
         let mut file = out;

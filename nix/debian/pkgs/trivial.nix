@@ -64,7 +64,7 @@ let
     // {
       inherit meta;
       # No store path is named in it.
-      refersToNothing = !builtins.hasContext text;
+      refersToNothing = !builtins.hasContext "${text}";
     };
 
   toolPath = packages: lib.makeBinPath (packages ++ [ sandboxShell ]);

@@ -42,6 +42,16 @@ pub(crate) enum PathKind<'n> {
     Link(&'n [u8]),
 }
 
+/// Bytes of a name, and of a link's target, at most.
+const NAME_MAX: usize = 255;
+const TARGET_MAX: usize = 65_535;
+
+fn is_name(name: &[u8]) -> bool {
+    (1..=NAME_MAX).contains(&name.len())
+        && !matches!(name, b"." | b"..")
+        && !name.iter().any(|byte| matches!(byte, b'/' | 0))
+}
+
 impl PathNodes {
     /// How many there are.
     pub(crate) fn count(&self) -> u32 {
@@ -57,13 +67,28 @@ impl PathNodes {
     pub(crate) fn read(bytes: &[u8], contents: usize) -> Option<PathNodes> {
         let mut nodes = Nodes::of(bytes);
         let mut count = 0u32;
+        // The last name in each of the folders that are open: names come in the order of the NAR.
+        let mut names: Vec<&[u8]> = Vec::new();
         for node in &mut nodes {
-            let is_known = match node.kind {
+            let is_sound = match node.kind {
                 PathKind::File { content, .. } => (content as usize) < contents,
-                PathKind::Folder | PathKind::Link(_) => true,
+                PathKind::Folder => true,
+                PathKind::Link(target) => (1..=TARGET_MAX).contains(&target.len()),
             };
-            if !is_known || node.name.is_empty() != (count == 0) {
+            let is_named = match count {
+                0 => node.name.is_empty(),
+                _ => is_name(node.name),
+            };
+            if !is_sound || !is_named {
                 return None;
+            }
+            names.truncate(node.depth);
+            if let Some(above) = node.depth.checked_sub(1) {
+                match names.get_mut(above) {
+                    Some(last) if *last < node.name => *last = node.name,
+                    Some(_) => return None,
+                    None => names.push(node.name),
+                }
             }
             count = count.checked_add(1)?;
         }
@@ -265,8 +290,8 @@ mod tests {
         let node = |depth, name: &'static [u8], kind| PathNode { depth, name, kind };
         vec![
             node(0, b"", PathKind::Folder),
-            node(1, b"a\xff", file(0)),
             node(1, b"again", file(0)),
+            node(1, b"a\xff", file(0)),
             node(1, b"empty", PathKind::Folder),
             node(1, b"sub", PathKind::Folder),
             node(2, b"link", PathKind::Link(b"../a")),
@@ -340,6 +365,25 @@ mod tests {
         ] {
             assert_eq!(PathNodes::read(bytes, 9), None, "{what}");
         }
+        let folder = example()[0];
+        let named = |name| PathNode {
+            depth: 1,
+            name,
+            kind: file(0),
+        };
+        for name in [&b"."[..], b"..", b"a/b", b"a\0b", &[b'n'; 256]] {
+            let bytes = nodes(&[folder, named(name)]);
+            assert_eq!(PathNodes::read(bytes.bytes(), 9), None, "{name:?}");
+        }
+        for name in [&b"b"[..], b"c"] {
+            let bytes = nodes(&[folder, named(name), named(b"b")]);
+            assert_eq!(PathNodes::read(bytes.bytes(), 9), None, "b after {name:?}");
+        }
+        let link = PathNode {
+            kind: PathKind::Link(b""),
+            ..named(b"link")
+        };
+        assert_eq!(PathNodes::read(nodes(&[folder, link]).bytes(), 9), None);
     }
 
     /// What bounds the memory that an image takes, with the names' own bytes.

@@ -1,4 +1,5 @@
-//! A folder of a store path, until its tables are written. One with very many files comes in parts, so that they are never all nodes of a tree.
+//! A folder of a store path, until its tables are written. One with very many files comes in parts, so that they are never all
+//! nodes of a tree; but the entries of one folder are.
 
 use std::ops::RangeInclusive;
 

@@ -28,15 +28,25 @@
       network.enable = true;
       repart.enable = true;
       root = "gpt-auto";
-      # Its root is made anew with each start; udev it only has a word for.
+      # Its root is made anew with each start; of udev it only says when.
       services.rollback = {
         requiredBy = [ "initrd-root-fs.target" ];
         script = "btrfs subvolume delete /disk/root";
       };
-      services.systemd-udevd.script = "true";
+      services.systemd-udevd.wantedBy = [ "initrd.target" ];
     };
   };
   systemd.repart.enable = true;
+  systemd.mounts = [
+    {
+      what = "/dev/disk/by-label/data";
+      where = "/data";
+      wantedBy = [ "multi-user.target" ];
+    }
+  ];
+  flk.live.disable = [ "data.mount" ];
+  # As greetd has it, and whoever lets GNOME log in by itself.
+  systemd.services."autovt@tty1".enable = false;
   systemd.sysusers.enable = true;
   system.etc.overlay = {
     enable = true;

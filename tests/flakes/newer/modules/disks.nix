@@ -41,10 +41,8 @@ in
     (lib.mkRemovedOptionModule [ "boot" "growPartition" ] "Use systemd-repart.")
     {
       _file = "${modulesPath}/system/boot/systemd/initrd.nix";
-      boot.initrd.systemd.services = {
-        initrd-nixos-activation.requiredBy = [ "initrd.target" ];
-        systemd-udevd.wantedBy = [ "initrd.target" ];
-      };
+      # udev is systemd's own, and none of NixOS's definitions.
+      boot.initrd.systemd.services.initrd-nixos-activation.requiredBy = [ "initrd.target" ];
     }
   ];
 

@@ -28,6 +28,8 @@ let
   known = {
     console.enable = true;
     programs.bash.enable = true;
+    systemd.services."autovt@tty1".enable = true;
+    systemd.units."data.mount".enable = false;
   };
 
   isLive = options.flk ? hostToplevel;

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use workbench::{Workbench, copy_folder, skipped, with_mirror};
+use workbench::{Workbench, built, copy_folder, skipped, with_mirror};
 
 /// A bench with every flake as a git repository of its own, pinned; none where that cannot be.
 fn flakes() -> Option<Workbench> {
@@ -112,12 +112,7 @@ fn specialisations_are_in_the_menus(bench: &Workbench) {
     let run = bench
         .flk(&["iso", "varied", "--flake", "systems", "--dry-run", "--json"])
         .ended(0);
-    let plan: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    let text = |name: &str| {
-        let mut built = plan["build"].as_array().unwrap().iter();
-        let path = built.find(|path| path.as_str().unwrap().ends_with(name));
-        fs::read_to_string(path.unwrap().as_str().unwrap()).unwrap()
-    };
+    let text = |name: &str| fs::read_to_string(&built(&run.stdout, name)[0]).unwrap();
     let grub = text("-grub.cfg.drv");
     let titles: Vec<&str> = grub
         .split("menuentry ")

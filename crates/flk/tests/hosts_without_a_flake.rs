@@ -4,7 +4,7 @@ mod workbench;
 
 use std::{fs, path::Path};
 
-use workbench::{Workbench, copy_folder, nix_is_here, with_mirror};
+use workbench::{Workbench, built, copy_folder, nix_is_here, with_mirror};
 
 /// A nixpkgs as small as one can be: what `lib.mkHosts` asks of it.
 const NIXPKGS: &str = r#"{
@@ -48,14 +48,6 @@ fn files(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Which derivations of a kind would be built.
-fn built(plan: &str, end: &str) -> Vec<String> {
-    let plan: serde_json::Value = serde_json::from_str(plan).unwrap();
-    let built = plan["build"].as_array().unwrap().iter();
-    let paths = built.map(|path| path.as_str().unwrap().to_owned());
-    paths.filter(|path| path.ends_with(end)).collect()
 }
 
 #[test]

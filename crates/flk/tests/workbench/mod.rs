@@ -236,15 +236,19 @@ impl Run {
 
 /// The text of `image.json`'s derivation in a dry run's JSON, with the manifest in it as it is.
 fn manifest_derivation(plan: &str) -> String {
-    let plan: serde_json::Value = serde_json::from_str(plan).expect("JSON");
-    let derivation = plan["build"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|path| path.as_str())
-        .find(|path| path.ends_with("-image.json.drv"))
-        .expect("image.json is built");
+    let derivations = built(plan, "-image.json.drv");
+    let derivation = derivations.first().expect("image.json is built");
     fs::read_to_string(derivation).unwrap().replace('\\', "")
+}
+
+/// Which derivations of a kind would be built, by a dry run's JSON. Nix tells them in no certain order: here they are sorted.
+pub(crate) fn built(plan: &str, end: &str) -> Vec<String> {
+    let plan: serde_json::Value = serde_json::from_str(plan).expect("JSON");
+    let built = plan["build"].as_array().unwrap().iter();
+    let paths = built.map(|path| path.as_str().unwrap().to_owned());
+    let mut paths: Vec<_> = paths.filter(|path| path.ends_with(end)).collect();
+    paths.sort();
+    paths
 }
 
 /// Says loudly that a test proves nothing here.

@@ -16,6 +16,9 @@ const OVMF: [(&str, &str); 2] = [
     ),
 ];
 
+/// The processor. QEMU before 8.0 leaves rubbish in the flags behind an emulated CMPXCHG16B, and now and then that ends in a
+/// kernel panic; without the instruction the kernel's allocator does without it.
+const PROCESSOR: &str = "max,cx16=off";
 /// The id of the one card.
 pub(crate) const CARD: &str = "card0";
 
@@ -36,7 +39,7 @@ pub(crate) fn describe(
             "-machine",
             "q35",
             "-cpu",
-            "max",
+            PROCESSOR,
             "-smp",
             "2",
             "-m",

@@ -121,7 +121,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let mut machine = Machine {
         arguments: Vec::new(),
     };
-    machine.hardware(&args);
+    machine.hardware(&args, processor(&qemu, args.kvm));
     if let Some((code, variables)) = firmware {
         let own = scratch.join("variables.fd");
         fs::copy(variables, &own).context(|| format!("cannot copy {variables}"))?;
@@ -225,15 +225,11 @@ impl Machine {
         self.arguments.extend([option.to_owned(), value.into()]);
     }
 
-    fn hardware(&mut self, args: &Args) {
+    fn hardware(&mut self, args: &Args, processor: &str) {
         self.add("-machine", "q35");
-        if args.kvm {
-            self.add("-accel", "kvm");
-            self.add("-cpu", "host");
-        } else {
-            self.add("-accel", "tcg,thread=multi");
-            self.add("-cpu", "max");
-        }
+        let accelerator = if args.kvm { "kvm" } else { "tcg,thread=multi" };
+        self.add("-accel", accelerator);
+        self.add("-cpu", processor);
         self.add("-smp", "2");
         self.add("-m", args.memory.to_string());
         self.add("-device", "virtio-rng-pci");
@@ -290,6 +286,28 @@ impl Machine {
     }
 }
 
+/// The machine's processor, in QEMU's terms.
+///
+/// Emulation before QEMU 8.0 leaves rubbish in the flags behind CMPXCHG16B, which the kernel's allocator runs all the time; an
+/// interrupt just then ends in a kernel panic, once in many hours. A processor without that instruction is not struck by it.
+fn processor(qemu: &Path, kvm: bool) -> &'static str {
+    if kvm {
+        return "host";
+    }
+    let version = Command::new(qemu).arg("--version").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    match major_version(&version.unwrap_or_default()) {
+        Some(..8) => "max,cx16=off",
+        _ => "max",
+    }
+}
+
+/// The major version in what `--version` prints: `QEMU emulator version 7.2.9 (…)`.
+fn major_version(text: &str) -> Option<u32> {
+    let (_, version) = text.split_once(" version ")?;
+    version.split('.').next()?.parse().ok()
+}
+
 /// A comma ends a value in QEMU's options; two of them are one.
 fn escaped(value: &str) -> String {
     value.replace(',', ",,")
@@ -309,6 +327,14 @@ mod tests {
         assert!(text.contains("file=/a,,b.iso"), "{text}");
         assert!(text.contains("id=disk,format=qcow2,file=d.qcow2"), "{text}");
         assert!(text.find("bootindex=0").unwrap() < text.find("bootindex=1").unwrap());
+    }
+
+    #[test]
+    fn the_version_is_read() {
+        let text = "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright";
+        assert_eq!(major_version(text), Some(7));
+        assert_eq!(major_version("QEMU emulator version 10.0.0\n"), Some(10));
+        assert_eq!(major_version(""), None);
     }
 
     #[test]

@@ -31,24 +31,18 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn new(folder: &Path, subject: &Subject) -> Result<Ground, Failure> {
         let cache = Cache::open(&folder.join("packed"), LIMIT)?;
-        let mut ground = Ground {
-            folder: folder.into(),
-            entries: BTreeSet::new(),
-            iso: folder.join("unchanged.iso"),
-            cache,
-        };
-        flk(subject, Some(&ground.cache), &ground.iso)?;
-        ground.entries = names(ground.cache.folder())?;
-        Ok(ground)
+        flk(subject, Some(&cache), &folder.join("unchanged.iso"))?;
+        Ground::again(folder)
     }
 
     /// Where images are made that others made the cache for.
     pub(crate) fn again(folder: &Path) -> Result<Ground, Failure> {
+        let cache = Cache::open(&folder.join("packed"), LIMIT)?;
         Ok(Ground {
             folder: folder.into(),
-            cache: Cache::open(&folder.join("packed"), LIMIT)?,
-            entries: names(&folder.join("packed"))?,
+            entries: names(cache.folder())?,
             iso: folder.join("unchanged.iso"),
+            cache,
         })
     }
 

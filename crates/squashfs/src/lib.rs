@@ -52,5 +52,7 @@ pub use read::{
     InodeKind, ReadAt, Report, Section,
 };
 pub use run::{Content, ContentId, Fragment, Run, RunId, Tail};
-pub use tree::{Attributes, Device, Kind, Node, NodeId, Source, Tree, Xattrs};
+pub use tree::{
+    Attributes, Device, Kind, Node, NodeId, Source, Tree, Xattrs, name_fault, target_fault,
+};
 pub use write::{Fragments, Options, Writer, write};

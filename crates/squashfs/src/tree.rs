@@ -128,10 +128,7 @@ impl<F> Tree<F> {
             Kind::Directory(entries) if !entries.is_empty() => {
                 Some("a folder is put in empty, and then filled")
             }
-            Kind::Symlink(target) if target.is_empty() => Some("its target is empty"),
-            Kind::Symlink(target) if target.len() > TARGET_LEN => {
-                Some("its target is longer than 65,535 bytes")
-            }
+            Kind::Symlink(target) => target_fault(target),
             Kind::BlockDevice(device) | Kind::CharDevice(device)
                 if device.major > 0xfff || device.minor > 0xf_ffff =>
             {
@@ -260,13 +257,24 @@ impl<F> Tree<F> {
 }
 
 /// Why a name cannot be one.
-pub(crate) fn name_fault(name: &[u8]) -> Option<&'static str> {
+pub fn name_fault(name: &[u8]) -> Option<&'static str> {
     if name.is_empty() || name == b"." || name == b".." {
         Some("this is no name")
     } else if name.len() > NAME_LEN {
         Some("its name is longer than 255 bytes")
     } else if name.contains(&b'/') || name.contains(&0) {
         Some("its name has a slash or a zero byte")
+    } else {
+        None
+    }
+}
+
+/// Why a symbolic link cannot lead there.
+pub fn target_fault(target: &[u8]) -> Option<&'static str> {
+    if target.is_empty() {
+        Some("its target is empty")
+    } else if target.len() > TARGET_LEN {
+        Some("its target is longer than 65,535 bytes")
     } else {
         None
     }

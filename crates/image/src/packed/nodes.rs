@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use flk_squashfs::{name_fault, target_fault};
 use integer_encoding::VarInt;
 
 const FOLDER: u64 = 0;
@@ -42,16 +43,6 @@ pub(crate) enum PathKind<'n> {
     Link(&'n [u8]),
 }
 
-/// Bytes of a name, and of a link's target, at most.
-const NAME_MAX: usize = 255;
-const TARGET_MAX: usize = 65_535;
-
-fn is_name(name: &[u8]) -> bool {
-    (1..=NAME_MAX).contains(&name.len())
-        && !matches!(name, b"." | b"..")
-        && !name.iter().any(|byte| matches!(byte, b'/' | 0))
-}
-
 impl PathNodes {
     /// How many there are.
     pub(crate) fn count(&self) -> u32 {
@@ -73,11 +64,11 @@ impl PathNodes {
             let is_sound = match node.kind {
                 PathKind::File { content, .. } => (content as usize) < contents,
                 PathKind::Folder => true,
-                PathKind::Link(target) => (1..=TARGET_MAX).contains(&target.len()),
+                PathKind::Link(target) => target_fault(target).is_none(),
             };
             let is_named = match count {
                 0 => node.name.is_empty(),
-                _ => is_name(node.name),
+                _ => name_fault(node.name).is_none(),
             };
             if !is_sound || !is_named {
                 return None;

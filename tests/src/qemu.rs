@@ -16,9 +16,9 @@ const OVMF: [(&str, &str); 2] = [
     ),
 ];
 
-/// The processor. QEMU before 8.0 leaves rubbish in the flags behind an emulated CMPXCHG16B, and now and then that ends in a
-/// kernel panic; without the instruction the kernel's allocator does without it.
-const PROCESSOR: &str = "max,cx16=off";
+/// The processor, as `flk vm` has it too. QEMU before 8.0 leaves rubbish in the flags behind an emulated CMPXCHG16B (`cx16`), and
+/// now and then that ends in a kernel panic; what `erms` says is fast is slow in emulation, by a sixth of a boot.
+const PROCESSOR: &str = "max,cx16=off,erms=off";
 /// The id of the one card.
 pub(crate) const CARD: &str = "card0";
 

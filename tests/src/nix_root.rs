@@ -75,7 +75,7 @@ pub enum Mode {
 pub struct User {
     /// The name.
     pub name: &'static str,
-    /// Its number; its group is [`USERS`].
+    /// Its number; its group is the one of all users.
     pub uid: u32,
 }
 

@@ -92,6 +92,11 @@ fn what_cannot_be_meant_is_refused() {
         .flk(&["write", "Sample.iso", "small", "--yes"])
         .ended(1)
         .said("small has 1048576 bytes, and the image ");
+    bench
+        .flk(&["write", "Sample.iso", "stick", "--flake", ".", "--yes"])
+        .ended(1)
+        .said("Sample.iso is a file; --flake and --channel are for a host")
+        .said("hint: leave them out, or name the host: flk write HOST --flake REF");
     bench.flk(&["write"]).ended(2);
     assert!(stick(&bench) == before);
 }

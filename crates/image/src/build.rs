@@ -116,12 +116,12 @@ impl Build {
     }
 }
 
-/// The id of the ISO that [`write`](crate::write) makes of these; the host key is not looked at.
+/// The id of the ISO that [`write`](crate::write()) makes of these; the host key is not looked at.
 ///
 /// Reads the contents (kernel, initrd, boot files, the repository), but nothing of the closure.
 ///
 /// # Errors
-/// Those of [`write`](crate::write) that come before anything is written.
+/// Those of [`write`](crate::write()) that come before anything is written.
 pub fn build_id(
     manifest: &Manifest,
     closure: &Closure,

@@ -1,7 +1,7 @@
 //! Closure → ISO.
 //!
 //! [`Manifest::read`] reads what the Nix side says of a live system (ARCHITECTURE.md, "image.json, version 1"),
-//! [`build_id`] names the image that follows from it, and [`write`] makes it:
+//! [`build_id`] names the image that follows from it, and [`write()`] makes it:
 //!
 //! | on the ISO | what |
 //! |---|---|

@@ -34,7 +34,7 @@ const ISO_OVERHEAD: u64 = 4 << 20;
 /// Room for what an ISO has behind its last file, in bytes: the second GPT, and padding.
 const ISO_TAIL: u64 = 1 << 20;
 
-/// What [`write`] needs besides manifest and closure.
+/// What [`write()`] needs besides manifest and closure.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The folder in which the store's paths are, `/nix/store` unless the store is mounted elsewhere.
@@ -101,7 +101,7 @@ impl std::fmt::Debug for HostKey {
     }
 }
 
-/// An ISO that [`write`] has made, or has found made.
+/// An ISO that [`write()`] has made, or has found made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// Its build id.

@@ -59,7 +59,7 @@ pub struct Rest {
     pub fetch: Amount,
     /// Derivations that are built.
     pub build: usize,
-    /// What all of it takes on the target, at a high [`estimate`](crate::estimate).
+    /// What all of it takes on the target, at a high [`estimate`].
     #[serde(skip)]
     pub room: Room,
 }

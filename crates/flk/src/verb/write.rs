@@ -81,10 +81,19 @@ pub(crate) fn run(args: Args) -> Result<()> {
     print(&args, &plan, Some(written))
 }
 
-/// The ISO: a file that is there, or a host's.
+/// The ISO: a file that is there, or a host's. A name alone is a host's where it is said of which repository.
 fn image(args: &Args) -> Result<PathBuf> {
     let path = Path::new(&args.image);
-    if path.exists() || args.image.contains('/') || args.image.ends_with(".iso") {
+    let is_of_a_repository = args.flake.is_some() || args.channel.is_some();
+    let is_path = args.image.contains('/') || args.image.ends_with(".iso");
+    if is_path && is_of_a_repository {
+        return Err(Failure::new(format!(
+            "{} is a file; --flake and --channel are for a host",
+            args.image
+        ))
+        .hint("leave them out, or name the host: flk write HOST --flake REF"));
+    }
+    if is_path || (!is_of_a_repository && path.exists() && !path.is_dir()) {
         return Ok(path.to_owned());
     }
     let iso = iso::make(&iso::Args::new(

@@ -71,7 +71,7 @@ impl BootLoader {
     /// Reads it.
     ///
     /// # Errors
-    /// [`InitError::Io`], [`InitError::Document`], [`InitError::Version`].
+    /// [`InitError::Io`](crate::InitError::Io), [`InitError::Document`](crate::InitError::Document), [`InitError::Version`](crate::InitError::Version).
     pub fn read(path: &Path) -> Result<Self> {
         config::read(path)
     }

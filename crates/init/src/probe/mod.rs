@@ -1,7 +1,7 @@
 //! What is on a block device: the file system's type, label and UUID, from its superblock.
 //!
 //! Types and spellings are those of `blkid(8)`, so that what an administrator reads there can be written into a host file.
-//! Where a device carries traces of several file systems, the order of [`PROBES`] decides.
+//! Where a device carries traces of several file systems, the order of `PROBES` decides.
 //!
 //! Not supported: file systems that no `fileSystems` of a small machine has (ZFS, bcachefs, UFS …), Joliet names, big-endian swap, byte-swapped XFS logs.
 

@@ -1,7 +1,7 @@
 //! `<toplevel>/bin/switch-to-configuration` of the built-in channel: `switch`, `test`, `boot` and `dry-activate`, as NixOS's does them.
 //!
 //! `switch` makes the system the one that is booted and the one that runs; `boot` and `test` do half of that each; `dry-activate` says what `test` would do.
-//! What is decided ([`diff`]) is kept apart from what is done ([`act`]). It ends what it began also when the terminal or the connection that it was started
+//! What is decided ([`diff`]) is kept apart from what is done (`act`). It ends what it began also when the terminal or the connection that it was started
 //! from is lost. Not supported: specialisations, `nixos-activation` of users, machines of `systemd-nspawn`.
 
 mod act;

@@ -1,6 +1,9 @@
 //! A repository that is ready to be asked: found, with Nix at hand, the flake `flk` in the store and locked.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use flk_nix::{Flake, FlakeSources, Nix, Options};
 
@@ -15,6 +18,25 @@ use crate::{
     request::request,
     ui,
 };
+
+// Not a doc comment: clap would take it for the verbs' own text.
+// Which repository is meant, and where its packages come from: what the command lines of the verbs that build a host share.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Origin {
+    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
+    #[arg(long, value_name = "REF")]
+    pub(crate) flake: Option<PathBuf>,
+    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
+    #[arg(long, value_name = "CHANNEL")]
+    pub(crate) channel: Option<String>,
+}
+
+impl Origin {
+    /// The command line says anything of it.
+    pub(crate) fn is_said(&self) -> bool {
+        self.flake.is_some() || self.channel.is_some()
+    }
+}
 
 /// Everything a verb needs to ask Nix about hosts.
 pub(crate) struct Workspace {
@@ -35,10 +57,11 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Opens the repository in a folder, or the one around the current folder; `channel` is where the packages of a folder of hosts come from.
-    pub(crate) fn open(flake: Option<&Path>, channel: Option<&str>) -> Result<Self> {
+    /// Opens the repository that is meant.
+    pub(crate) fn open(origin: &Origin) -> Result<Self> {
         let started = Instant::now();
-        let mut repository = Repository::find(flake)?;
+        let channel = origin.channel.as_deref();
+        let mut repository = Repository::find(origin.flake.as_deref())?;
         let places = Places::find()?;
         if repository.is_hosts_folder() {
             return Self::of_hosts_folder(repository, channel, places, started);

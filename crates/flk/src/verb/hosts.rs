@@ -1,9 +1,6 @@
 //! `flk hosts`: what a repository holds, and whether it evaluates.
 
-use std::{
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use flk_nix::{Event, quote};
 use serde::Serialize;
@@ -14,7 +11,7 @@ use crate::{
     error::Result,
     evaluation::{at_a_time, host_names, tell},
     ui::{self, Phase, Unit},
-    workspace::Workspace,
+    workspace::{Origin, Workspace},
 };
 
 /// What `nix eval` applies to a host: only what a host of either channel has.
@@ -31,12 +28,8 @@ pub(crate) struct Args {
     /// Print a JSON list of objects with name, hostName, channel, system, evaluates, error.
     #[arg(long)]
     json: bool,
-    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
-    #[arg(long, value_name = "REF")]
-    flake: Option<PathBuf>,
-    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
-    #[arg(long, value_name = "CHANNEL")]
-    channel: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
     /// Show Nix's warnings and whole traces.
     #[arg(long, short)]
     verbose: bool,
@@ -56,7 +49,7 @@ struct Host {
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
     ui::set_verbose(args.verbose);
-    let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
+    let workspace = Workspace::open(&args.origin)?;
     archive::provide_indices(&workspace)?;
     let hosts = evaluate(&workspace)?;
     if args.json {

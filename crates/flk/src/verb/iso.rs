@@ -22,7 +22,7 @@ use crate::{
     repository::ChannelKind,
     ui,
     verb::identity::authority::{self, Authority},
-    workspace::Workspace,
+    workspace::{Origin, Workspace},
 };
 
 /// Where `nix build` leaves its link, and flk its ISOs.
@@ -46,12 +46,8 @@ pub(crate) struct Args {
     /// Make every host's ISO. One that fails does not stop the others; what was made and what failed is told at the end.
     #[arg(long, conflicts_with_all = ["host", "out", "dry_run"])]
     pub(crate) all: bool,
-    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
-    #[arg(long, value_name = "REF")]
-    pub(crate) flake: Option<PathBuf>,
-    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
-    #[arg(long, value_name = "CHANNEL")]
-    pub(crate) channel: Option<String>,
+    #[command(flatten)]
+    pub(crate) origin: Origin,
     /// Where to put the ISO.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -81,11 +77,10 @@ pub(crate) struct Args {
 
 impl Args {
     /// As the command line has them without options.
-    pub(crate) fn new(host: String, flake: Option<PathBuf>, channel: Option<String>) -> Self {
+    pub(crate) fn new(host: String, origin: Origin) -> Self {
         Self {
             host: Some(host),
-            flake,
-            channel,
+            origin,
             all: false,
             out: None,
             json: false,
@@ -122,7 +117,7 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
     ui::set_verbose(args.verbose);
     let started = Instant::now();
     let host = args.host.as_deref().unwrap_or_default();
-    let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
+    let workspace = Workspace::open(&args.origin)?;
     let evaluation = Evaluation::of(&workspace, host, settings(args))?;
     if args.dry_run {
         Missing::of(&workspace, &evaluation)?.report(args.json)?;
@@ -276,7 +271,7 @@ fn target(args: &Args, workspace: &Workspace, name: &str) -> Result<PathBuf> {
         }
         return Ok(out.clone());
     }
-    let base = if args.flake.is_some() {
+    let base = if args.origin.flake.is_some() {
         PathBuf::new()
     } else {
         relative_root(&workspace.repository.root)

@@ -1,6 +1,6 @@
 //! `flk switch`: this machine becomes what the repository says of it.
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use flk_install::Action;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::{
     evaluation::Evaluation,
     running_system::{self, SESSION},
     session, ui,
-    workspace::Workspace,
+    workspace::{Origin, Workspace},
 };
 
 /// Make this machine what its host file says.
@@ -37,12 +37,8 @@ pub(crate) struct Args {
     /// Build it, and only say what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
-    #[arg(long, value_name = "REF")]
-    flake: Option<PathBuf>,
-    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
-    #[arg(long, value_name = "CHANNEL")]
-    channel: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
     /// Print what was done as JSON: host, toplevel, action, generation.
     #[arg(long)]
     json: bool,
@@ -86,7 +82,7 @@ fn switch(args: &Args) -> Result<()> {
         Some(host) => host.clone(),
         None => own_name()?,
     };
-    let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
+    let workspace = Workspace::open(&args.origin)?;
     let evaluation = Evaluation::of_system(&workspace, &host)?;
     let toplevel = closure::bring(&workspace, &host, &evaluation)?;
 

@@ -1,6 +1,6 @@
 //! `flk update`: the newest packages, pinned; and what has changed.
 
-use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
+use std::{collections::BTreeMap, fs::File, io};
 
 use flk_debian::archive::{IndexSource, Lock, write_index};
 use flk_nix::Nix;
@@ -15,7 +15,7 @@ use crate::{
     place::Places,
     repository::{ChannelKind, PIN, Repository},
     ui,
-    workspace::{find_nix, refuse_channel},
+    workspace::{Origin, find_nix, refuse_channel},
 };
 
 /// Names that a list of changes shows.
@@ -30,12 +30,8 @@ pub(crate) struct Args {
     /// The one input of the flake that is locked anew.
     #[arg(value_name = "INPUT")]
     input: Option<String>,
-    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
-    #[arg(long, value_name = "REF")]
-    flake: Option<PathBuf>,
-    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
-    #[arg(long, value_name = "CHANNEL")]
-    channel: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
     /// Name every package that changed.
     #[arg(long, short)]
     verbose: bool,
@@ -44,7 +40,7 @@ pub(crate) struct Args {
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
     ui::set_verbose(args.verbose);
-    let mut repository = Repository::find(args.flake.as_deref())?;
+    let mut repository = Repository::find(args.origin.flake.as_deref())?;
     let places = Places::find()?;
     if !repository.is_writable() {
         return Err(Failure::new(format!(
@@ -56,7 +52,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if repository.is_hosts_folder() {
         return update_hosts_folder(&mut repository, &args, &places);
     }
-    refuse_channel(&repository, args.channel.as_deref())?;
+    refuse_channel(&repository, args.origin.channel.as_deref())?;
     let mut kind = repository.channel_kind();
     let nix = find_nix(kind)?;
     if kind == ChannelKind::Nixpkgs {
@@ -94,7 +90,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 /// What is locked beside hosts without a flake is one thing.
 fn update_hosts_folder(repository: &mut Repository, args: &Args, places: &Places) -> Result<()> {
-    let chosen = Chosen::of(&repository.root, args.channel.as_deref())?;
+    let chosen = Chosen::of(&repository.root, args.origin.channel.as_deref())?;
     let nix = find_nix(chosen.kind())?;
     match (&args.input, chosen.kind()) {
         (None, ChannelKind::Debian) => update_pin(repository, &nix, places),

@@ -13,6 +13,7 @@ use crate::{
     place::{self, Places},
     ui,
     verb::iso,
+    workspace::Origin,
 };
 
 const QEMU: &str = "qemu-system-x86_64";
@@ -53,12 +54,8 @@ pub(crate) struct Args {
     /// The host: the name of its file in hosts/, without .nix.
     #[arg(value_name = "HOST", required_unless_present = "iso")]
     host: Option<String>,
-    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.
-    #[arg(long, value_name = "REF")]
-    flake: Option<PathBuf>,
-    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
-    #[arg(long, value_name = "CHANNEL")]
-    channel: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
     /// Boot this ISO as it is, and make none.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["flake", "channel", "no_keys"])]
     iso: Option<PathBuf>,
@@ -146,7 +143,7 @@ fn iso(args: &Args) -> Result<(PathBuf, Option<String>)> {
     let host = args.host.clone().unwrap_or_default();
     let iso = iso::make(&iso::Args {
         no_keys: args.no_keys,
-        ..iso::Args::new(host, args.flake.clone(), args.channel.clone())
+        ..iso::Args::new(host, args.origin.clone())
     })?;
     let iso = iso.ok_or_else(|| Failure::new("no ISO was made"))?;
     Ok((iso.path, iso.public_key))

@@ -12,6 +12,7 @@ use crate::{
     error::{Failure, Result},
     ui::{self, Phase, Unit},
     verb::iso,
+    workspace::Origin,
 };
 
 /// How the volume of a host's ISO is called, before the host's name.
@@ -29,12 +30,8 @@ pub(crate) struct Args {
     /// The stick: /dev/sdX, a link to it in /dev/disk, or a file in its place; without it, what is plugged in is offered.
     #[arg(value_name = "DEVICE")]
     device: Option<PathBuf>,
-    /// The repository of the host: a folder, or any flake reference; without it, the one around the current folder.
-    #[arg(long, value_name = "REF")]
-    flake: Option<PathBuf>,
-    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
-    #[arg(long, value_name = "CHANNEL")]
-    channel: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
     /// Do not ask. What is in use is refused all the same.
     #[arg(long)]
     yes: bool,
@@ -84,7 +81,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 /// The ISO: a file that is there, or a host's. A name alone is a host's where it is said of which repository.
 fn image(args: &Args) -> Result<PathBuf> {
     let path = Path::new(&args.image);
-    let is_of_a_repository = args.flake.is_some() || args.channel.is_some();
+    let is_of_a_repository = args.origin.is_said();
     let is_path = args.image.contains('/') || args.image.ends_with(".iso");
     if is_path && is_of_a_repository {
         return Err(Failure::new(format!(
@@ -96,11 +93,7 @@ fn image(args: &Args) -> Result<PathBuf> {
     if is_path || (!is_of_a_repository && path.exists() && !path.is_dir()) {
         return Ok(path.to_owned());
     }
-    let iso = iso::make(&iso::Args::new(
-        args.image.clone(),
-        args.flake.clone(),
-        args.channel.clone(),
-    ))?;
+    let iso = iso::make(&iso::Args::new(args.image.clone(), args.origin.clone()))?;
     let iso = iso.ok_or_else(|| Failure::new("no ISO was made"))?;
     Ok(iso.path)
 }

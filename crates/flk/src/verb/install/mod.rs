@@ -15,6 +15,7 @@ use crate::{
     interruption,
     session::{self, Session},
     ui::{self, Phase, Unit},
+    workspace::Origin,
 };
 
 const SESSION: Session = Session {
@@ -27,6 +28,7 @@ const SESSION: Session = Session {
 ///
 /// On a live machine: partition and format its disk, mount the root at /mnt (and the boot partition at /mnt/boot for UEFI), then run this as root. What
 /// the ISO carries is copied, without a network and without building anything. Nothing is written before the plan is shown and confirmed.
+/// Outside of any repository the host is one of the repository on the ISO.
 ///
 /// Stopped at any point, the machine boots what it booted before, and another run goes on from there. A closed terminal or a lost connection does not
 /// stop it: `flk install --attach` shows it again. Ctrl-C does.
@@ -50,12 +52,8 @@ pub(crate) struct Args {
     /// Where the new root file system is mounted.
     #[arg(long, value_name = "DIR", default_value = "/mnt")]
     root: PathBuf,
-    /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder, or else the one on the ISO.
-    #[arg(long, value_name = "REF")]
-    flake: Option<PathBuf>,
-    /// Where the packages of a folder of hosts without a flake.nix come from: debian, nixpkgs, a folder or flake reference of a nixpkgs; else flk.toml says it.
-    #[arg(long, value_name = "CHANNEL")]
-    channel: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
     /// Ask nothing.
     #[arg(long, short)]
     yes: bool,

@@ -19,7 +19,7 @@ use crate::{
     evaluation::{refuse, tell},
     repository::{ChannelKind, Repository},
     ui::{Phase, Unit},
-    workspace::{Workspace, find_nix},
+    workspace::{Origin, Workspace, find_nix},
 };
 
 /// The repository that an ISO carries.
@@ -92,7 +92,10 @@ impl System {
 /// The repository that has the host: the one that is named or around the current folder, else the one on the ISO.
 pub(super) fn repository(args: &Args) -> Result<PathBuf> {
     let carried = Path::new(CARRIED);
-    match (&args.flake, Repository::find(args.flake.as_deref())) {
+    match (
+        &args.origin.flake,
+        Repository::find(args.origin.flake.as_deref()),
+    ) {
         (_, Ok(repository)) => Ok(repository.root),
         (None, Err(_)) if Repository::is_in(carried) => Ok(carried.to_owned()),
         (_, Err(failure)) => Err(failure),
@@ -102,7 +105,7 @@ pub(super) fn repository(args: &Args) -> Result<PathBuf> {
 /// The host's system: the ISO's own where the repository is as it was when the ISO was made and no other channel is asked for, else evaluated.
 pub(super) fn system(args: &Args) -> Result<System> {
     let repository = repository(args)?;
-    if args.channel.is_none()
+    if args.origin.channel.is_none()
         && let Some(toplevel) = prebuilt(&repository, &args.host)?
         && let Some(system) = registered(&toplevel)?
     {
@@ -147,7 +150,10 @@ fn registered(toplevel: &str) -> Result<Option<System>> {
 /// for the target's own store.
 fn evaluated(repository: &Path, args: &Args) -> Result<System> {
     let host = &args.host;
-    let workspace = Workspace::open(Some(repository), args.channel.as_deref())?;
+    let workspace = Workspace::open(&Origin {
+        flake: Some(repository.to_owned()),
+        ..args.origin.clone()
+    })?;
     archive::provide_indices(&workspace)?;
     let phase = Phase::start("evaluate", Unit::Time);
     let apply = format!(

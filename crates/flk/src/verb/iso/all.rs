@@ -26,7 +26,7 @@ struct Outcome {
 
 /// Makes them.
 pub(super) fn make(args: &Args) -> Result<()> {
-    let workspace = Workspace::open(args.flake.as_deref(), args.channel.as_deref())?;
+    let workspace = Workspace::open(&args.origin)?;
     archive::provide_indices(&workspace)?;
     let phase = Phase::start("hosts", Unit::Time);
     let names = host_names(&workspace, &mut |event| {

@@ -37,8 +37,8 @@ mount -t tmpfs -o mode=0755 tmpfs run
 for flk in nix/.ro-store/*-source/bin/flk; do ln -s "/nix/store/${flk#nix/.ro-store/}" usr/local/bin/flk; done
 ip link set lo up
 chroot . nix-store --load-db <nix/.ro-store/nix-path-registration
-echo ready
-exec chroot . cat
+# Said from inside: until then, whoever enters the root of this process enters the operator's.
+exec chroot . sh -c 'echo ready; exec cat'
 "#;
 
 /// `$1`: the root, `$2`: a disk's image, `$3`: where the file system goes below the root, `$4`: its label, `$5`: where it begins

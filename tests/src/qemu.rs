@@ -17,7 +17,7 @@ const OVMF: [(&str, &str); 2] = [
 ];
 
 /// The processor, as `flk vm` has it too. QEMU before 8.0 leaves rubbish in the flags behind an emulated CMPXCHG16B (`cx16`), and
-/// now and then that ends in a kernel panic; what `erms` says is fast is slow in emulation, by a sixth of a boot.
+/// now and then that ends in a kernel panic; what `erms` says is fast is slow in emulation, by a seventh of a boot.
 const PROCESSOR: &str = "max,cx16=off,erms=off";
 /// How many of them. Two tests' machines share two processors: with one each they boot in three quarters of the time. And where
 /// several are emulated side by side, one can run what the other has just patched (QEMU 7.2): the kernel panics over an `int3`.

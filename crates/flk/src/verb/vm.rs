@@ -285,7 +285,7 @@ impl Machine {
 
 /// The machine's processor, in QEMU's terms.
 ///
-/// An emulated one copies byte by byte where `erms` says that this is fast, and a boot takes a sixth longer for it.
+/// An emulated one copies byte by byte where `erms` says that this is fast, and a boot takes a seventh longer for it.
 ///
 /// Emulation before QEMU 8.0 leaves rubbish in the flags behind CMPXCHG16B, which the kernel's allocator runs all the time; an
 /// interrupt just then ends in a kernel panic, once in many hours. A processor without that instruction is not struck by it.

@@ -92,10 +92,8 @@ impl System {
 /// The repository that has the host: the one that is named or around the current folder, else the one on the ISO.
 pub(super) fn repository(args: &Args) -> Result<PathBuf> {
     let carried = Path::new(CARRIED);
-    match (
-        &args.origin.flake,
-        Repository::find(args.origin.flake.as_deref()),
-    ) {
+    let named = args.origin.flake.as_deref();
+    match (named, Repository::find(named)) {
         (_, Ok(repository)) => Ok(repository.root),
         (None, Err(_)) if Repository::is_in(carried) => Ok(carried.to_owned()),
         (_, Err(failure)) => Err(failure),

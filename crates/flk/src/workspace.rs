@@ -19,8 +19,7 @@ use crate::{
     ui,
 };
 
-// Not a doc comment: clap would take it for the verbs' own text.
-// Which repository is meant, and where its packages come from: what the command lines of the verbs that build a host share.
+/// Which repository is meant, and where its packages come from: what the command lines of the verbs that build a host share.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Origin {
     /// The repository: a folder, or any flake reference, with #HOST too; without it, the one around the current folder.

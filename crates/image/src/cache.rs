@@ -6,25 +6,22 @@
 //! the same time do not disturb each other. Nothing here is needed for an image's bytes: they are the same without.
 
 mod entry;
+mod new_file;
 mod statistics;
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 
 use crate::Error;
 use crate::packed::PackedPath;
+use new_file::NewFile;
 pub use statistics::{Hits, Statistics};
 
-/// What files that are being written begin with; so they are no entries.
-const NEW: &str = ".new-";
-/// How many files this process has begun to write.
-static WRITTEN: AtomicU64 = AtomicU64::new(0);
 /// Hexadecimal digits of a key.
 const NAME_LEN: usize = 64;
 
@@ -227,40 +224,15 @@ impl Cache {
                 rustix::io::Errno::NOSPC.into(),
             ));
         }
-        let name = key.name();
-        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{NEW}{}-{number}", std::process::id()));
-        let failed = |error| {
-            let _ = fs::remove_file(&path);
-            Error::io("write", &path)(error)
-        };
-        let file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(Error::io("create", &path))?;
-        // Held until it is done: without it, it is debris.
-        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
-        entry::write(&file, &key.0, packed, image, offset).map_err(failed)?;
-        fs::rename(&path, folder.join(name)).map_err(failed)
+        let path = folder.join(key.name());
+        let new = NewFile::create(folder).map_err(Error::io("create", &path))?;
+        entry::write(new.file(), &key.0, packed, image, offset)
+            .and_then(|()| new.put_in_place(&key.name()))
+            .map_err(Error::io("write", &path))
     }
 
-    /// What killed runs have left.
     fn remove_debris(&self) -> Result<(), Error> {
-        let folder = &self.folder;
-        for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
-            let entry = entry.map_err(Error::io("read", folder))?;
-            if !entry.file_name().to_string_lossy().starts_with(NEW) {
-                continue;
-            }
-            let lock = File::open(entry.path());
-            let is_free = |file| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if lock.is_ok_and(is_free) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        Ok(())
+        new_file::remove_debris(&self.folder).map_err(Error::io("read", &self.folder))
     }
 
     fn entries(&self) -> Result<Vec<Entry>, Error> {

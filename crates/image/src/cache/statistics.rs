@@ -1,11 +1,15 @@
 //! How much of the images came from the cache: `statistics.json` in its folder, counted over all images since the cache was made.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::Cache;
+use super::new_file::NewFile;
+
+const STATISTICS: &str = "statistics.json";
 
 /// What was found in a cache, and what was not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +58,7 @@ impl Cache {
             .unwrap_or_default()
     }
 
-    /// Counts an image. Of two that end at the same moment one may be missing; it is for information only.
+    /// Counts an image. One that ends at the same moment as another may be missing, or one for which the disk is full: it is for information only.
     pub(crate) fn count(&self, last: Hits) {
         let mut statistics = self.statistics();
         statistics.images += 1;
@@ -66,16 +70,13 @@ impl Cache {
         let Ok(text) = serde_json::to_vec(&statistics) else {
             return;
         };
-        let new = self
-            .folder()
-            .join(format!("{}{}-statistics", super::NEW, std::process::id()));
-        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, self.statistics_file()));
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
+        let _ = NewFile::create(self.folder()).and_then(|new| {
+            new.file().write_all(&text)?;
+            new.put_in_place(STATISTICS)
+        });
     }
 
     fn statistics_file(&self) -> PathBuf {
-        self.folder().join("statistics.json")
+        self.folder().join(STATISTICS)
     }
 }

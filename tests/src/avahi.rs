@@ -85,7 +85,7 @@ impl<'l> Avahi<'l> {
                 .arg(&bus_config),
             &log,
         )?;
-        until("the message bus", Duration::from_secs(20), || {
+        until("the message bus", Duration::from_secs(60), || {
             let socket = link
                 .run("test", &["-S", "/run/dbus/system_bus_socket"])
                 .map_err(|e| e.to_string())?;
@@ -102,7 +102,7 @@ impl<'l> Avahi<'l> {
                 .env("DBUS_SYSTEM_BUS_ADDRESS", BUS),
             &log,
         )?;
-        until("avahi-daemon", Duration::from_secs(20), || {
+        until("avahi-daemon", Duration::from_secs(60), || {
             let check =
                 run(link.command("avahi-daemon").arg("--check")).map_err(|e| e.to_string())?;
             if check.code == Some(0) {

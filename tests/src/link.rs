@@ -188,7 +188,7 @@ impl Link {
     pub fn wait_for_address(&self) -> Result<(), BenchError> {
         until(
             "the operator's link-local address",
-            Duration::from_secs(30),
+            Duration::from_secs(60),
             || {
                 let output = self
                     .run("ip", &["-6", "addr", "show", "dev", INTERFACE])

@@ -163,7 +163,7 @@ impl LiveRoot {
     pub fn kill_all(&self) -> Result<(), BenchError> {
         until(
             "the end of what was killed",
-            Duration::from_secs(30),
+            Duration::from_secs(60),
             || match self.running() {
                 running if running.is_empty() => Ok(()),
                 running => {

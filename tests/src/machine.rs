@@ -149,7 +149,7 @@ impl Machine {
             &logs.join(format!("{}.log", options.name)),
         )?;
         let mut ended = None;
-        let qmp = until("QEMU's control socket", Duration::from_secs(30), || {
+        let qmp = until("QEMU's control socket", Duration::from_secs(60), || {
             ended = process.try_wait().ok().flatten();
             match Qmp::connect(&socket) {
                 Ok(qmp) => Ok(Some(qmp)),

@@ -305,7 +305,7 @@ impl NixRoot {
             })?;
         self.daemon = Some(daemon);
         let socket = self.path("/nix/var/nix/daemon-socket/socket");
-        until("Nix's daemon", Duration::from_secs(30), || {
+        until("Nix's daemon", Duration::from_secs(60), || {
             if socket.exists() {
                 return Ok(());
             }

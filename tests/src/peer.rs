@@ -337,7 +337,7 @@ impl Peer {
     /// # Errors
     /// [`BenchError::TimedOut`].
     pub fn wait_for_address(&self) -> Result<(), BenchError> {
-        crate::until("a peer's address", Duration::from_secs(20), || {
+        crate::until("a peer's address", Duration::from_secs(60), || {
             let shown = self
                 .run("ip", &["-6", "addr", "show", "dev", CARD])
                 .map_err(|e| e.to_string())?;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// How long QEMU may take to answer; under emulation on a busy machine it can be slow.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// A conversation with one QEMU.
 pub(crate) struct Qmp {

@@ -91,7 +91,7 @@ fn accepts_only_good_certificates() -> Result<(), BenchError> {
             &operator.key,
             &[format!("HostCertificate={}", file.display())],
         )?;
-        flk_tests::until("sshd", std::time::Duration::from_secs(20), || {
+        flk_tests::until("sshd", std::time::Duration::from_secs(60), || {
             let log = machine.log();
             if log.contains("Server listening") {
                 Ok(())

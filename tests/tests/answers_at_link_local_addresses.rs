@@ -23,16 +23,15 @@ fn answers_at_link_local_addresses() -> Result<(), BenchError> {
 
     // Everybody on the link is found by asking it as a whole, as the page says: ping, then look at the neighbours.
     link.forget_neighbours()?;
-    link.run(
-        "ping",
-        &["-6", "-c", "2", "-W", "3", &format!("ff02::1%{INTERFACE}")],
-    )?
-    .success()?;
+    let everybody = format!("ff02::1%{INTERFACE}");
     let own = machine.mac().link_local().to_string();
     flk_tests::until(
         "the machine among the neighbours",
-        Duration::from_secs(20),
+        Duration::from_secs(60),
         || {
+            link.run("ping", &["-6", "-c", "2", "-W", "3", &everybody])
+                .and_then(|answer| answer.success())
+                .map_err(|e| e.to_string())?;
             let table = link.neighbours().map_err(|e| e.to_string())?;
             if table.contains(&own) {
                 Ok(())

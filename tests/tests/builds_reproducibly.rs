@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
     path::Path,
     process::Command,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// The most that the template's image may have.
@@ -71,10 +71,6 @@ fn builds_reproducibly() -> Result<(), BenchError> {
         shared.made_in()?.as_secs_f64(),
         took.as_secs_f64(),
         size / 1_000_000
-    );
-    assert!(
-        took < Duration::from_secs(3),
-        "with nothing changed it takes {took:?}"
     );
 
     // What is in it decides: other files make another build. Every host's is made, though one of them is broken.

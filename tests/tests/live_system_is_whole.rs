@@ -38,7 +38,7 @@ fn live_system_is_whole() -> Result<(), BenchError> {
     let fingerprint = fingerprint.split_whitespace().nth(1).unwrap_or_default();
     let console = machine.console();
     for needle in ["NixOS, a live system by flk", fingerprint, &own] {
-        console.wait_for(needle, Duration::from_secs(30))?;
+        console.wait_for(needle, Duration::from_secs(60))?;
     }
     let mark = machine.console().mark();
     machine
@@ -46,7 +46,7 @@ fn live_system_is_whole() -> Result<(), BenchError> {
         .type_text("id -un && echo al$((1))ve\n")?;
     machine
         .console()
-        .wait_after(mark, "al1ve", Duration::from_secs(20))?;
+        .wait_after(mark, "al1ve", Duration::from_secs(60))?;
     let screen = read("sudo -n cat /dev/vcs1 | fold -w $(($(stty -F /dev/tty1 size </dev/null 2>/dev/null | cut -d' ' -f2)+0))")
         .or_else(|_| read("sudo -n cat /dev/vcs1"))?;
     assert!(

@@ -38,7 +38,7 @@ fn two_machines_on_one_link() -> Result<(), BenchError> {
     // The loser says so to whoever sits at it, and both have a network.
     machines[loser]
         .console()
-        .wait_for("held by another live machine", Duration::from_secs(30))?;
+        .wait_for("held by another live machine", Duration::from_secs(60))?;
     for machine in &machines {
         let own = machine.mac().link_local().to_string();
         assert!(
@@ -89,7 +89,7 @@ fn holds(ssh: &Ssh, machine: &Machine) -> Result<bool, BenchError> {
 
 /// The MAC that answers for the alias now.
 fn owner(link: &Link) -> Result<String, BenchError> {
-    link.wait_for_answer(ALIAS, Duration::from_secs(30))?;
+    link.wait_for_answer(ALIAS, Duration::from_secs(60))?;
     let table = link.neighbours()?;
     let line = table
         .lines()

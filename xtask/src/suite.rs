@@ -4,6 +4,7 @@ use crate::{Error, Result, as_from_a_shell, cargo_command, fuzz, lanes, root, sa
 use std::{
     io::{BufRead, BufReader, Read},
     ops::AddAssign,
+    path::Path,
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
     thread,
@@ -15,6 +16,15 @@ const NIX_TESTS: &str = "nix/debian/lib/tests";
 
 /// The package of the tests with whole machines.
 const MACHINE_TESTS: &str = "flk-tests";
+/// Those that take longest, the longest first: begun last, one of them would have this machine to itself for minutes at the end.
+const LONGEST: [&str; 6] = [
+    "installs_by_the_page",
+    "survives_kills_and_bad_disks",
+    "installs_other_hosts",
+    "knows_a_machine_from_live_to_installed",
+    "survives_power_cuts",
+    "boots_four_ways",
+];
 /// The fuzz targets that are run each time, of what anybody on a link can send and say; and for how many seconds each.
 const FUZZED: [&str; 3] = ["mdns", "zone", "exchange"];
 const SECONDS: u32 = 60;
@@ -80,7 +90,8 @@ pub(crate) fn run(quick: bool) -> Result<()> {
 /// The tests with whole machines, as many at a time as they share this one among them (`flk_tests::Bench`).
 fn machine_tests() -> Result<Count> {
     let count = Mutex::new(Count::default());
-    let programs = lanes::programs(MACHINE_TESTS)?;
+    let mut programs = lanes::programs(MACHINE_TESTS)?;
+    programs.sort_by_key(|program| turn(program));
     lanes::run(&programs, &root().join("tests"), &|program, ran| {
         let mut one = Count::default();
         for line in ran.output.lines() {
@@ -97,6 +108,17 @@ fn machine_tests() -> Result<Count> {
         *count += one;
     })?;
     Ok(count.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// When a program of the machines' tests has its turn: the lower, the earlier.
+fn turn(program: &Path) -> usize {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    // Cargo puts a digest behind the name.
+    let name = name.rsplit_once('-').map_or(&*name, |(name, _)| name);
+    LONGEST
+        .iter()
+        .position(|long| *long == name)
+        .unwrap_or(LONGEST.len())
 }
 
 /// Each target counts as a test.
@@ -285,5 +307,15 @@ mod tests {
             2
         );
         assert_eq!(count(serde_json::json!({})).failed, 1);
+    }
+
+    #[test]
+    fn the_longest_have_the_first_turns() {
+        for (place, name) in LONGEST.iter().enumerate() {
+            let source = root().join("tests/tests").join(format!("{name}.rs"));
+            assert!(source.exists(), "{name}");
+            assert_eq!(turn(Path::new(&format!("/x/{name}-0a1b"))), place);
+        }
+        assert_eq!(turn(Path::new("/x/others-0a1b")), LONGEST.len());
     }
 }

@@ -84,14 +84,12 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
-        let started = Instant::now();
         let mut connection = Connection {
             stream,
-            end: started + Duration::from_millis(300),
+            end: Instant::now() + Duration::from_millis(300),
         };
         let failed = connection.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
-        assert!(started.elapsed() < Duration::from_secs(2));
         drop(connection);
         dripping.join().unwrap();
     }

@@ -12,11 +12,12 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use workbench::{SMALL_FLAKE, Workbench};
 
-/// A Nix that answers until it is to evaluate, having written its process id to a file, and then ends only when it is asked to: in order, and says so.
-const ENDLESS: &str =
-    "trap 'kill $!; wait; echo in order > \"$HOME/ended\"; exit 1' INT; sleep 1000 & wait";
-/// One that does not listen, either, with a child that does not.
-const STUBBORN: &str = "trap '' INT; sleep 1000 & echo $! >> \"$HOME/pids\"; wait; sleep 1000";
+/// A Nix that answers until it is to evaluate, and then ends only when it is asked to: in order, and says so. It is ready to be asked once its process
+/// id is in a file.
+const ENDLESS: &str = "trap 'kill $!; wait; echo in order > \"$HOME/ended\"; exit 1' INT; \
+                       echo $$ > \"$HOME/pids\"; sleep 1000 & wait";
+/// One that does not listen, with a child that does not, either.
+const STUBBORN: &str = "trap '' INT; sleep 1000 & echo $$ $! > \"$HOME/pids\"; wait; sleep 1000";
 
 fn nix(end: &str) -> String {
     ANSWERS.replace("END", end)
@@ -29,7 +30,7 @@ case "$*" in
     *--impure*) echo '{"inputs":{},"arguments":["self"]}' ;;
     *add-path*) echo "$HOME" ;;
     *hash*path*) echo sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= ;;
-    *) echo $$ > "$HOME/pids"; END ;;
+    *) END ;;
 esac"#;
 
 fn until(what: &str, mut condition: impl FnMut() -> bool) {

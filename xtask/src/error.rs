@@ -21,6 +21,12 @@ pub(crate) enum Error {
     NoApt(String),
     #[error("{0} findings")]
     Untidy(usize),
+    #[error(
+        "{0} findings; each is an option that a nixpkgs tree has not as flk's Nix files take it, or a member without a reason"
+    )]
+    Options(usize),
+    #[error("{}: flk's Nix files cannot be evaluated with this nixpkgs\ncaused by: {reason}", tree.display())]
+    Look { tree: PathBuf, reason: String },
     #[error("not all tests passed")]
     Tests,
     #[error("{0}")]

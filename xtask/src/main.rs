@@ -5,6 +5,7 @@ mod demo;
 mod error;
 mod fuzz;
 mod lanes;
+mod options;
 mod setup;
 mod suite;
 mod tidy;
@@ -20,7 +21,10 @@ use std::{
 };
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Set up, demo, test, tidy")]
+#[command(
+    name = "cargo xtask",
+    about = "Set up, demo, test, look up options, tidy"
+)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -48,6 +52,12 @@ enum Task {
     Ci,
     /// Install what is missing (as root) and build flk in release mode
     Setup,
+    /// Look up every option that flk's Nix files define or read in nixpkgs trees: what is missing, renamed or of another type
+    Options {
+        /// A nixpkgs tree: the directory with `nixos/` and `lib/`; may be given several times
+        #[arg(long, value_name = "DIR", required = true)]
+        nixpkgs: Vec<PathBuf>,
+    },
     /// Check what no compiler checks: headers, names that do not belong here, Nix's form, the changelog
     Tidy,
 }
@@ -59,6 +69,7 @@ fn main() -> ExitCode {
         Task::Fuzz { targets, seconds } => fuzz::run(&targets, seconds).map(drop),
         Task::Ci => gate(),
         Task::Setup => setup::run(),
+        Task::Options { nixpkgs } => options::run(&nixpkgs),
         Task::Tidy => tidy::run(),
     };
     match outcome {

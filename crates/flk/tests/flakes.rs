@@ -1,6 +1,6 @@
 //! Flakes in the shapes that real ones have (the workspace's `tests/flakes`), evaluated on the built-in channel, and the ways to name one.
 //!
-//! What was checked by hand against NixOS's own modules is in `tests/flakes/README.md`.
+//! `cargo xtask options` checks what NixOS's own modules have (`tests/flakes/README.md`).
 
 mod workbench;
 

@@ -5,15 +5,27 @@ let
   lib = import ./debian/lib;
   debian = import ./debian { inherit flk lib; };
 
-  # The host files of a folder: every `NAME.nix` but `default.nix`.
+  # The host files of a directory: every `NAME.nix`, and `NAME/default.nix` where there is no such file. What nixos-generate-config
+  # writes beside a host, and `default.nix`, are none.
   hostFiles =
     folder:
     let
-      isHost = name: type: type != "directory" && lib.hasSuffix ".nix" name && name != "default.nix";
+      entries = builtins.readDir folder;
+      isHost =
+        name: type:
+        if type == "directory" then
+          !(entries ? "${name}.nix") && builtins.pathExists (folder + "/${name}/default.nix")
+        else
+          lib.hasSuffix ".nix" name
+          && !lib.elem name [
+            "default.nix"
+            "hardware-configuration.nix"
+          ];
     in
     lib.mapAttrs' (name: _: lib.nameValuePair (lib.removeSuffix ".nix" name) (folder + "/${name}")) (
-      lib.filterAttrs isHost (builtins.readDir folder)
+      lib.filterAttrs isHost entries
     );
+
   # `extendModules` for a nixpkgs that has none (before 21.11). There, `host.pkgs` is not what the modules have, so they give it out.
   extendable =
     evalHost: arguments:
@@ -45,6 +57,7 @@ let
 in
 {
   inherit lib;
+  inherit (import ./devos.nix { inherit lib; }) rakeLeaves;
 
   # nixpkgs' `lib.nixosSystem` on the built-in channel; `lock` is the path of its pin.
   nixosSystem = { lock, ... }@arguments: debian.nixosSystem { inherit lock; } (removeAttrs arguments [ "lock" ]);
@@ -58,6 +71,7 @@ in
   #   system       the hosts' platform
   #   modules      modules for every host
   #   specialArgs  further arguments of every module
+  #   importables  the same under digga's name; `suites` among them are the repository's suites
   # Folders that a repository may have, as in DevOS, are in nix/devos.nix.
   mkHosts =
     {
@@ -70,12 +84,17 @@ in
       system ? "x86_64-linux",
       modules ? [ ],
       specialArgs ? { },
+      importables ? { },
     }:
     let
       evalHost = if nixpkgs == null then debian.nixosSystem { inherit lock; } else nixpkgs.lib.nixosSystem;
-      devos = import ./devos.nix {
-        inherit root;
-        lib = if nixpkgs == null then lib else nixpkgs.lib;
+      devos = (import ./devos.nix { lib = if nixpkgs == null then lib else nixpkgs.lib; }).layout {
+        inherit
+          root
+          importables
+          inputs
+          system
+          ;
       };
       mkHost =
         name: file:

@@ -14,7 +14,7 @@
       flk,
     }@inputs:
     {
-      # Every hosts/NAME.nix but default.nix is the host NAME.
+      # Every hosts/NAME.nix and hosts/NAME/default.nix is the host NAME.
       nixosConfigurations = flk.lib.mkHosts { inherit self inputs nixpkgs; };
 
       # `nix run .# -- iso NixOS`

@@ -274,11 +274,18 @@ fn no_system(host: &str, kind: &str) -> Failure {
 }
 
 fn unknown_host(host: &str, known: &[&str]) -> Failure {
-    let failure = Failure::new(format!("there is no host {host} in this repository"));
     if known.is_empty() {
-        return failure.hint("it has none: add a file to hosts/");
+        return no_hosts();
     }
+    let failure = Failure::new(format!("there is no host {host} in this repository"));
     failure.hint(format!("it has: {}", known.join(", ")))
+}
+
+/// The failure of a repository whose `nixosConfigurations` are empty.
+pub(crate) fn no_hosts() -> Failure {
+    Failure::new("there are no hosts in this repository").hint(
+        "add a file hosts/NAME.nix or hosts/NAME/default.nix; hosts/default.nix and hosts/hardware-configuration.nix are no hosts",
+    )
 }
 
 /// The failure of a flake that has no hosts at all, if this is that.

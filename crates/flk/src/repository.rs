@@ -60,18 +60,20 @@ fn is_hosts_folder(folder: &Path) -> bool {
     folder.join(flk_toml::NAME).is_file() || has_hosts(folder)
 }
 
-/// Whether a folder has a host file, `hosts/NAME.nix`.
+/// Files in `hosts/` that are no hosts: what hosts share, and what nixos-generate-config writes beside one.
+const NO_HOSTS: [&str; 2] = ["default.nix", "hardware-configuration.nix"];
+
+/// Whether a directory has a host, `hosts/NAME.nix` or `hosts/NAME/default.nix`: as `hostFiles` of `nix/lib.nix`.
 pub(crate) fn has_hosts(folder: &Path) -> bool {
-    let is_host = |name: &OsStr| {
+    let is_host_file = |name: &OsStr| {
         name.to_str()
-            .is_some_and(|name| name.ends_with(".nix") && name != "default.nix")
+            .is_some_and(|name| name.ends_with(".nix") && !NO_HOSTS.contains(&name))
     };
     let entries = fs::read_dir(folder.join("hosts"));
-    entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|entry| is_host(&entry.file_name()) && entry.path().is_file())
+    entries.into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        is_host_file(&entry.file_name()) && path.is_file() || path.join("default.nix").is_file()
+    })
 }
 
 /// The repository that a folder is in: the nearest folder upwards with a `flake.nix` or `flk.toml`, else the nearest with hosts.

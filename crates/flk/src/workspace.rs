@@ -113,7 +113,7 @@ impl Workspace {
         if !has_hosts(&repository.root) {
             return Err(
                 Failure::new(format!("{} has no hosts/NAME.nix", repository.root.display()))
-                    .hint("every file in hosts/ but default.nix is a host; `flk up` makes one of this machine"),
+                    .hint("every hosts/NAME.nix and hosts/NAME/default.nix is a host, but hosts/default.nix and hosts/hardware-configuration.nix; `flk up` makes one of this machine"),
             );
         }
         let chosen = Chosen::of(&repository.root, channel)?;

@@ -49,6 +49,16 @@ fn flakes_of_every_shape_evaluate() {
             "a-host-with-dashes  debian  x86_64-linux  evaluates\n",
         ),
         ("devos", "NixOS  debian  x86_64-linux  evaluates\n"),
+        // Their host names are made of what each layout has, so they say that it was all read.
+        (
+            "devos-of-march",
+            "box (pkgs-pkgs-overlays)  debian  x86_64-linux  evaluates\n",
+        ),
+        (
+            "digga",
+            "box (by-channels)     debian  x86_64-linux  evaluates\n\
+             single (by-channels)  debian  x86_64-linux  evaluates\n",
+        ),
         ("sub/machines", "below  debian  x86_64-linux  evaluates\n"),
         (
             "sub?dir=machines",

@@ -38,6 +38,42 @@ fn lists_what_evaluates_and_why_the_rest_does_not() {
 }
 
 #[test]
+fn a_repository_without_hosts_is_an_error() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    bench.write(
+        "r/flake.nix",
+        "{ outputs = { self }: { nixosConfigurations = { }; }; }",
+    );
+    for arguments in [
+        &["hosts"][..],
+        &["hosts", "--json"],
+        &["iso", "NixOS"],
+        &["iso", "--all"],
+    ] {
+        let run = bench.flk_in("r", arguments).ended(1);
+        let run = run.said("error: there are no hosts in this repository");
+        run.said("hint: add a file hosts/NAME.nix or hosts/NAME/default.nix");
+    }
+    // What lies in hosts/ and is no host makes no repository of a directory, either.
+    for file in ["default.nix", "hardware-configuration.nix", "README.md"] {
+        bench.write(&format!("alone/hosts/{file}"), "{ }");
+    }
+    bench
+        .flk_in("alone", &["hosts"])
+        .ended(1)
+        .said("no flake.nix and no hosts/NAME.nix");
+    bench.write("alone/flk.toml", "channel = \"debian\"\n");
+    bench
+        .flk_in("alone", &["hosts"])
+        .ended(1)
+        .said("has no hosts/NAME.nix")
+        .said("hosts/default.nix and hosts/hardware-configuration.nix");
+}
+
+#[test]
 fn json_is_the_same_in_full() {
     if !nix_is_here() {
         return;

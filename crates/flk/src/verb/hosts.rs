@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     archive,
     error::Result,
-    evaluation::{at_a_time, host_names, tell},
+    evaluation::{at_a_time, host_names, no_hosts, tell},
     ui::{self, Phase, Unit},
     workspace::{Origin, Workspace},
 };
@@ -22,7 +22,8 @@ const HOST: &str = "(host: { hostName = host.config.networking.hostName or null;
 /// List the hosts.
 ///
 /// Every host of the repository with its channel and system, and whether it evaluates; if not, why in a line. A host is
-/// a file hosts/NAME.nix (default.nix is none), or whatever else the flake gives in nixosConfigurations.
+/// a file hosts/NAME.nix or hosts/NAME/default.nix (hosts/default.nix and hosts/hardware-configuration.nix are none), or
+/// whatever else the flake gives in nixosConfigurations. A repository without hosts is an error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print a JSON list of objects with name, hostName, channel, system, evaluates, error.
@@ -54,10 +55,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let hosts = evaluate(&workspace)?;
     if args.json {
         ui::data(serde_json::to_string_pretty(&hosts)?);
-    } else if hosts.is_empty() {
-        ui::note("no hosts: add a file to hosts/");
     } else {
         table(&hosts).iter().for_each(ui::data);
+    }
+    if hosts.is_empty() {
+        return Err(no_hosts());
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{Args, Made, make_of, settings, tell};
 use crate::{
     archive,
     error::{Failure, Result},
-    evaluation::{Evaluation, at_a_time, host_names},
+    evaluation::{Evaluation, at_a_time, host_names, no_hosts},
     ui::{self, Phase, Unit},
     workspace::Workspace,
 };
@@ -34,9 +34,7 @@ pub(super) fn make(args: &Args) -> Result<()> {
     })?;
     phase.finish(ui::count(names.len(), "host"));
     if names.is_empty() {
-        return Err(
-            Failure::new("there are no hosts in this repository").hint("add a file to hosts/")
-        );
+        return Err(no_hosts());
     }
     // A failure's causes stay in their thread, its text does not.
     let evaluations = at_a_time(&names, |name| {

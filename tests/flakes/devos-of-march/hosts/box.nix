@@ -1,0 +1,6 @@
+{ suites, profiles, ... }:
+{
+  imports = suites.base ++ suites.paths ++ [ profiles.named ];
+  fileSystems."/" = { device = "/dev/disk/by-label/nixos"; fsType = "ext4"; };
+  boot.loader.systemd-boot.enable = true;
+}

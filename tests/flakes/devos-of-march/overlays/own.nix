@@ -1,0 +1,1 @@
+final: prev: { ofOverlays = "${final.ofPkgs}-overlays"; }

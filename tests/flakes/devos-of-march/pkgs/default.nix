@@ -1,0 +1,1 @@
+final: prev: { ofPkgs = "pkgs"; }

@@ -1,0 +1,1 @@
+{ environment.etc."core".text = "in every system"; }

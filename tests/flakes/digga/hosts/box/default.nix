@@ -1,0 +1,4 @@
+{ suites, ... }:
+{
+  imports = suites.base ++ [ ../hardware-configuration.nix ];
+}

@@ -1,0 +1,7 @@
+{ profiles, ... }:
+{
+  imports = [
+    ./hardware-configuration.nix
+    profiles.web.server
+  ];
+}

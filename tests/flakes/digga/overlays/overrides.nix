@@ -1,0 +1,1 @@
+channels: final: prev: { hostNameOfAnOverlay = "by-${if channels.latest ? hello then "channels" else "none"}"; }

@@ -1,0 +1,1 @@
+{ pkgs, ... }: { networking.hostName = pkgs.hostNameOfAnOverlay; }

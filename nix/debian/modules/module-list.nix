@@ -8,6 +8,7 @@
   ./environment/system-packages.nix
   ./misc/assertions.nix
   ./misc/nixpkgs.nix
+  ./misc/renamed.nix
   ./misc/version.nix
   ./networking/firewall.nix
   ./networking/networking.nix

@@ -18,6 +18,20 @@ let
       config
       ;
   };
+  # nixpkgs' builders of what has a source: the error says which package, and where it is.
+  fromSource =
+    builder: arguments:
+    let
+      given = if lib.isFunction arguments then arguments { } else arguments;
+      names = lib.filter (name: given ? ${name}) [
+        "pname"
+        "name"
+      ];
+      position = builtins.unsafeGetAttrPos (lib.head names) given;
+      place = lib.optionalString (names != [ ] && position != null) " (${toString position.file}:${toString position.line})";
+      what = if names == [ ] then "a derivation" else "`${given.${lib.head names}}'${place}";
+    in
+    throw "The built-in channel builds nothing from source, so `${builder}' has nothing to make ${what} with. Write it by `pkgs.runCommand', `pkgs.writeShellApplication' or the like, or take nixpkgs for this host: `flk init --channel nixpkgs`.";
   packages = self: debian.packages // import ./aliases.nix { inherit lib self debian; };
   builders =
     self:
@@ -48,8 +62,19 @@ let
         isx86_64 = true;
         isAarch64 = false;
         cc = throw "the built-in channel builds nothing from source: it has no `stdenv.cc`";
-        mkDerivation = throw "the built-in channel builds nothing from source: it has no `stdenv.mkDerivation`; use `pkgs.runCommand`, or nixpkgs for this host";
+        mkDerivation = fromSource "stdenv.mkDerivation";
       };
+      stdenvNoCC = self.stdenv;
+      rustPlatform.buildRustPackage = fromSource "rustPlatform.buildRustPackage";
+    }
+    // lib.genAttrs [
+      "buildDotnetModule"
+      "buildGoModule"
+      "buildGoPackage"
+      "buildNpmPackage"
+      "mkYarnPackage"
+    ] fromSource
+    // {
       flk = (builders self).linkFarm "flk" [
         {
           name = "bin/flk";

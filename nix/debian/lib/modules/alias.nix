@@ -10,12 +10,19 @@ rec {
   mkAliasDefinitions = mkAliasAndWrapDefinitions lib.id;
   mkAliasAndWrapDefinitions =
     wrap: option: lib.mkIf option.isDefined (wrap (lib.mkMerge option.definitions));
+  # Each definition stays its file's.
   mkAliasAndWrapDefsWithPriority =
     wrap: option:
     let
       keepPriority = lib.mkOverride (option.highestPrio or lib.modules.defaultOverridePriority);
+      keep =
+        definition:
+        lib.mkDefinition {
+          inherit (definition) file;
+          value = keepPriority definition.value;
+        };
     in
-    lib.mkIf option.isDefined (wrap (lib.mkMerge (map keepPriority option.definitions)));
+    lib.mkIf option.isDefined (wrap (lib.mkMerge (map keep option.definitionsWithLocations)));
   mkAliasIfDef = option: lib.mkIf option.isDefined;
 
   # A definition that is as strong as the option it is made of.
@@ -122,7 +129,8 @@ rec {
       old = lib.getAttrFromPath from options;
       new = lib.attrByPath to { } options;
       forward = if withPriority then mkAliasAndWrapDefsWithPriority else mkAliasAndWrapDefinitions;
-      type = new.type or (lib.types.submodule { });
+      # `to` may be within a submodule, where no option can be seen from here. The type of the other option checks.
+      type = new.type or lib.types.raw;
     in
     {
       options = lib.setAttrByPath from (

@@ -165,6 +165,8 @@ rec {
       definitions = map (definition: definition.value) merged.defsFinal;
       files = map (definition: definition.file) merged.defsFinal;
       definitionsWithLocations = merged.defsFinal;
+      # As they were written, under their conditions.
+      ownDefinitions = definitions;
       __toString = _: showOption loc;
     };
 

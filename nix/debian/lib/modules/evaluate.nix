@@ -124,13 +124,32 @@ rec {
             inherit (merged) unmatched;
           };
 
+      # With those within options that do exist, so that there is one error for all. What depends on the configuration, which is not
+      # valid, is left out.
+      allUnknown =
+        unknown
+        ++ builtins.concatMap (
+          defining:
+          lib.modules.unknownInDefinitions
+            (mergeModuleTree prefix (
+              map (
+                module:
+                module
+                // {
+                  config = if module.key == defining.key then module.staticConfig or module.config else { };
+                }
+              ) collected.modules
+            )).options
+        ) collected.modules;
+
       checked =
         if unknown == [ ] then
           null
         else
           throw (
             lib.modules.unknownOptionsMessage {
-              inherit prefix options unknown;
+              inherit prefix options;
+              unknown = allUnknown;
               hint = _module.unknownOptionsHint;
             }
           );
@@ -163,9 +182,9 @@ rec {
       inherit (collected) graph;
       inherit extendModules type class;
 
-      # Definitions of options that do not exist, those in submodules included if there are none at this level: what
-      # submodules define may depend on it. `config` is an error only for those at its own level.
-      unknownOptions = if unknown != [ ] then unknown else lib.modules.unknownInOptions options;
+      # Definitions of options that do not exist, those in submodules included. `config` is an error only where there are some at its
+      # own level.
+      unknownOptions = if unknown != [ ] then allUnknown else lib.modules.unknownInOptions options;
     };
 
   # What `freeformType` makes of definitions that no option takes.

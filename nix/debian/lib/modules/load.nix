@@ -9,13 +9,20 @@ let
     concatMap
     elem
     filter
+    functionArgs
     genericClosure
     isAttrs
     isList
     isString
+    length
     mapAttrs
+    pathExists
+    seq
+    storeDir
     substring
+    tryEval
     typeOf
+    unsafeGetAttrPos
     ;
   inherit (lib.modules)
     applyModuleArgs
@@ -37,11 +44,55 @@ let
     "imports"
   ];
 
+  # A module that is a function. What it imports must not depend on the configuration, so that is taken from a second
+  # application, whose arguments say so instead of recursing for ever.
+  loadFunction =
+    args: file: key: function:
+    let
+      module = unifyModuleSyntax file key (applyModuleArgs key function args);
+      withoutConfig = args._structural // {
+        config = throw (messages.configInImports key "config");
+      };
+      structural = unifyModuleSyntax file key (
+        applyModuleArgs key function (
+          withoutConfig // { options = throw (messages.configInImports key "options"); }
+        )
+      );
+    in
+    if args ? _structural then
+      structural
+      // {
+        inherit (module) config options;
+        inherit function structural;
+        # Its configuration as far as that does not depend on the configuration.
+        staticConfig =
+          (unifyModuleSyntax file key (
+            applyModuleArgs key function withoutConfig
+          )).config;
+      }
+    else
+      module;
+
+  # A file that is not there: all of them are an error of their own.
+  absent = path: {
+    _file = path;
+    _class = null;
+    key = path;
+    isAbsent = true;
+    disabledModules = [ ];
+    imports = [ ];
+    options = { };
+    config = { };
+  };
+
+  # Nix itself says what it thinks of a path that it may not read.
+  isThere = path: pathExists path || builtins ? currentSystem == false && !lib.hasPrefix storeDir path;
+
   # One module, with what it takes from its importer: the file it is in and a key that is its own.
   load =
     class: args: fallbackFile: fallbackKey: module:
     if lib.isFunction module then
-      unifyModuleSyntax fallbackFile fallbackKey (applyModuleArgs fallbackKey module args)
+      loadFunction args fallbackFile fallbackKey module
     else if isAttrs module then
       let
         kind = module._type or "module";
@@ -72,7 +123,16 @@ let
       let
         path = toString module;
       in
-      unifyModuleSyntax path path (applyModuleArgsIfFunction path (import module) args);
+      if !isThere path then
+        absent path
+      else
+        let
+          content = import module;
+        in
+        if lib.isFunction content then
+          loadFunction args path path content
+        else
+          unifyModuleSyntax path path content;
 
   checkClass =
     class: module:
@@ -101,22 +161,37 @@ in
 
   # All modules that `modules` lead to, in breadth-first order of their imports.
   collectModules =
-    class: modulesPath: modules: args:
+    class: modulesPath: modules: given:
     let
-      nodes =
-        file: key: list:
+      argumentsFor =
+        refuse:
+        # Submodules have no imports that could go wrong so, and there are many of them.
+        if given._prefix == [ ] then
+          given
+          // {
+            _missingArgument = missingArgument;
+            _structural = given // {
+              _argument = key: name: throw (refuse key name);
+            };
+          }
+        else
+          given;
+
+      nodesWith =
+        args: importer: key: list:
         lib.imap1 (
           n: item:
           let
-            module = checkClass class (load class args file "${key}:anon-${toString n}" item);
+            module = checkClass class (load class args importer._file "${key}:anon-${toString n}" item);
           in
           {
             inherit (module) key;
-            inherit module;
-            imports = nodes module._file module.key module.imports;
+            inherit importer module;
+            imports = nodesWith args module module.key module.imports;
           }
         ) list;
-      start = nodes unknownModule "" modules;
+      startWith = refuse: nodesWith (argumentsFor refuse) { _file = unknownModule; } "" modules;
+      start = startWith argumentOfImports;
       everything = genericClosure {
         startSet = start;
         operator = node: node.imports;
@@ -131,17 +206,110 @@ in
         disabled = elem node.key disabled;
         imports = map graph node.imports;
       };
+      absentFiles = filter (node: node.module ? isAbsent) (enabled everything);
+
+      # What can be reached with nothing but special arguments.
+      reachable =
+        let
+          isGood = node: (tryEval (seq node.key true)).success;
+          good =
+            list:
+            let
+              tried = tryEval (seq (length list) list);
+            in
+            if tried.success then filter isGood tried.value else [ ];
+        in
+        genericClosure {
+          # Loaded anew: these are asked while the others are.
+          startSet = good (startWith (_: _: "not reachable"));
+          operator = node: good node.imports;
+        };
+      argumentsGiven = lib.unique (
+        concatMap (
+          node:
+          let
+            config = node.module.structural.config or node.module.config;
+            names = map (set: attrNames (set._module.args or { })) (lib.modules.pushDownProperties config);
+            tried = tryEval (builtins.deepSeq names names);
+          in
+          if tried.success then lib.concatLists tried.value else [ ]
+        ) reachable
+      );
+      special = attrNames (removeAttrs given [ "_class" "_prefix" ]);
+      # Arguments that nobody gives.
+      missingArguments =
+        key: name:
+        let
+          asked = concatMap (
+            node:
+            let
+              formals = functionArgs node.module.function;
+              names = filter (name: !formals.${name} && !elem name special && !elem name argumentsGiven) (
+                attrNames formals
+              );
+            in
+            if node.module ? function && builtins.isFunction node.module.function then
+              map (name: {
+                inherit name;
+                file = node.module._file;
+                position = unsafeGetAttrPos name formals;
+              }) names
+            else
+              [ ]
+          ) reachable;
+          isThis = entry: entry.name == name && (entry.file == key || toString (entry.position.file or "") == key);
+        in
+        if lib.any (entry: entry.name == name) asked then
+          asked
+        else
+          [
+            {
+              inherit name;
+              file = key;
+              position = null;
+            }
+          ]
+          ++ filter (entry: !isThis entry) asked;
+      missingArgument =
+        key: name:
+        messages.missingArguments {
+          missing = missingArguments key name;
+          known = special ++ argumentsGiven;
+        };
+      argumentOfImports =
+        key: name:
+        if elem name argumentsGiven then
+          messages.argumentInImports key name (
+            lib.subtractLists [
+              "config"
+              "options"
+            ] special
+          )
+        else
+          missingArgument key name;
     in
     {
-      modules = map (node: node.module) (
-        if disabled == [ ] then
-          everything
+      modules =
+        if absentFiles != [ ] then
+          throw (
+            messages.absentFiles modulesPath (
+              map (node: {
+                path = node.key;
+                importer = node.importer._file;
+                position = node.importer.importsAt or null;
+              }) absentFiles
+            )
+          )
         else
-          genericClosure {
-            startSet = enabled start;
-            operator = node: enabled node.imports;
-          }
-      );
+          map (node: node.module) (
+            if disabled == [ ] then
+              everything
+            else
+              genericClosure {
+                startSet = enabled start;
+                operator = node: enabled node.imports;
+              }
+          );
       graph = map graph (filter (node: node.key != internalKey) start);
     };
 
@@ -184,6 +352,7 @@ in
         _class = module._class or null;
         key = toString module.key or key;
         disabledModules = module.disabledModules or [ ];
+        importsAt = unsafeGetAttrPos "imports" module;
         imports = lib.optionals (!long) (module.require or [ ]) ++ module.imports or [ ];
         options = if long then module.options or { } else { };
         config = if additions == [ ] then config else lib.mkMerge ([ config ] ++ additions);
@@ -200,13 +369,28 @@ in
       fromConfig =
         name: _:
         addErrorContext "while evaluating the module argument `${name}' in \"${key}\":" (
-          args.${name} or (addErrorContext
-            "noting that argument `${name}' is no special one, so querying `_module.args', requiring `config'"
-            (args.config._module.args.${name} or (throw (messages.missingArgument key name)))
+          args.${name} or (
+            if args ? _argument then
+              args._argument key name
+            else
+              addErrorContext
+                "noting that argument `${name}' is no special one, so querying `_module.args', requiring `config'"
+                (
+                  args.config._module.args.${name} or (throw (
+                    (args._missingArgument or messages.missingArgument) key name
+                  ))
+                )
           )
         );
     in
-    f (args // mapAttrs fromConfig (lib.functionArgs f));
+    f (
+      removeAttrs args [
+        "_argument"
+        "_missingArgument"
+        "_structural"
+      ]
+      // mapAttrs fromConfig (lib.functionArgs f)
+    );
 
   # Gives a module that has no file of its own one for messages.
   setDefaultModuleLocation = file: module: {

@@ -16,6 +16,7 @@ let
     unknownModule
     ;
   inherit (lib.strings) escapeNixIdentifier escapeNixString optionalString;
+  inherit (import ./source.nix { inherit lib; }) lineAfter;
 
   lines = concatStringsSep "\n";
   priorities = "Use `lib.mkForce value` or `lib.mkDefault value` to change the priority on any of these definitions.\n";
@@ -141,6 +142,94 @@ in
     "Module `${key}' has an unsupported attribute `${head names}'. This is caused by introducing a top-level `config' or "
     + "`options' attribute. Add configuration attributes immediately on the top level instead, or move all of them "
     + "(namely: ${toString names}) into the explicit `config' attribute.";
+
+  configInImports =
+    key: name:
+    "The `imports' of `${key}' depend on `${name}', which follows from all modules. "
+    + "Import unconditionally, and let `mkIf' decide.";
+
+  argumentInImports =
+    key: name: special:
+    "The `imports' of `${key}' depend on the argument `${name}', which comes from `_module.args' and so from all modules. "
+    + "They can depend on special arguments alone: ${concatStringsSep ", " special}.";
+
+  # `missing` are `{ name; file; position; }`, `known` the names of arguments that there are.
+  missingArguments =
+    { missing, known }:
+    let
+      count = builtins.length missing;
+      show =
+        { name, file, position }:
+        let
+          near = lib.strings.nearest name known;
+          place = if position == null then file else "${toString position.file}:${toString position.line}";
+        in
+        "  - ${name} (${place})${optionalString (near != null) "\n    did you mean `${near}'?"}";
+    in
+    lines (
+      [
+        (
+          if count == 1 then
+            "An argument that a module asks for is given by nobody:"
+          else
+            "${toString count} arguments that modules ask for are given by nobody:"
+        )
+      ]
+      ++ map show missing
+      ++ [
+        "Give it in `specialArgs' of `mkHosts' or `nixosSystem'; in `_module.args' of a module, where no `imports' depend on it."
+      ]
+    );
+
+  # `absent` are `{ path; importer; position; }`, the position that of the importer's `imports`.
+  absentFiles =
+    modulesPath: absent:
+    let
+      count = builtins.length absent;
+      root = toString modulesPath;
+      isOfChannel = path: root != "" && lib.hasPrefix "${root}/" path;
+      filesIn =
+        folder:
+        if builtins.pathExists folder then
+          attrNames (lib.filterAttrs (name: _: !lib.hasPrefix "." name) (builtins.readDir folder))
+        else
+          [ ];
+      offered = concatMap (folder: map (name: "${folder}/${name}") (filesIn "${root}/${folder}")) [
+        "installer/cd-dvd"
+        "installer/scan"
+        "profiles"
+      ];
+      place =
+        entry:
+        if entry.position == null then
+          entry.importer
+        else
+          "${toString entry.position.file}:${toString (lineAfter entry.position (baseNameOf entry.path))}";
+      show =
+        entry:
+        let
+          inherit (entry) path;
+          near = lib.strings.nearest (baseNameOf path) (filesIn (dirOf path));
+        in
+        if isOfChannel path then
+          "  - `modulesPath'/${lib.removePrefix "${root}/" path} (${place entry})"
+        else
+          "  - ${path} (${place entry})"
+          + optionalString (near != null) "\n    did you mean `${dirOf path}/${near}'?";
+    in
+    lines (
+      [
+        (
+          if count == 1 then
+            "A file that is imported does not exist:"
+          else
+            "${toString count} files that are imported do not exist:"
+        )
+      ]
+      ++ map show absent
+      ++ lib.optional (lib.any (entry: isOfChannel entry.path) absent && offered != [ ])
+        "Of NixOS's files below `modulesPath', this channel has: ${concatStringsSep ", " offered}; nixpkgs has them all: `flk init --channel nixpkgs`."
+    );
 
   missingArgument =
     key: name:

@@ -52,6 +52,8 @@ rec {
       pushDown file (inner: wrap (mkIf value.condition inner)) value.content
     else if kind == "override" then
       pushDown file (inner: wrap (mkOverride value.priority inner)) value.content
+    else if kind == "definition" then
+      pushDown value.file wrap value.value
     else
       [
         {

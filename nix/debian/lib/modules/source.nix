@@ -36,6 +36,15 @@ let
     );
 in
 rec {
+  # The line, from that of `position` on, in which `text` stands; that of the position where there is none.
+  lineAfter =
+    position: text:
+    let
+      lines = lib.drop (position.line - 1) (lib.splitString "\n" (readFile position.file));
+      found = lib.findFirst (n: lib.hasInfix text (elemAt lines n)) 0 (lib.range 0 (length lines - 1));
+    in
+    if pathExists position.file then position.line + found else position.line;
+
   # Whether the binding at `position`, of the last name of `path`, has a value that is written out as a set: by braces, or
   # by a path that goes on, as `a.b.c = …` for `a.b`.
   bindsWrittenSet = position: path: pathExists position.file && isWrittenSet (textAt position) path;

@@ -69,6 +69,29 @@ let
         }
       ];
 
+  # What a type finds in definitions. Errors of the definitions themselves are others' to report.
+  found =
+    option: definitions:
+    let
+      unknown = lib.types.findUnknown option.type option.loc definitions;
+      tried = builtins.tryEval (builtins.deepSeq unknown unknown);
+    in
+    if tried.success then tried.value else [ ];
+
+  # The values of a definition, with its file.
+  discharge =
+    definition:
+    map (
+      value:
+      if value._type or null == "definition" then
+        value
+      else
+        definition
+        // {
+          value = if value._type or null == "override" || value._type or null == "order" then value.content else value;
+        }
+    ) (lib.modules.dischargeProperties definition.value);
+
   place = leaf: [
     leaf.file
     (lib.defaultTo 0 leaf.line)
@@ -130,16 +153,18 @@ rec {
 
   # Those within the values of options, which the types know how to look into.
   unknownInOptions =
+    options: concatMap (option: found option option.definitionsWithLocations) (lib.collect isOption options);
+
+  # The same where the configuration is not valid: of the definitions that do not depend on it, each by itself.
+  unknownInDefinitions =
     options:
-    concatMap (
-      option:
-      let
-        found = builtins.tryEval (
-          lib.types.findUnknown option.type option.loc option.definitionsWithLocations
-        );
-      in
-      if found.success then found.value else [ ]
-    ) (lib.collect isOption options);
+    let
+      unknown = concatMap (
+        option: concatMap (definition: found option (discharge definition)) (option.ownDefinitions or [ ])
+      ) (lib.collect isOption options);
+      tried = builtins.tryEval (builtins.seq (length unknown) unknown);
+    in
+    if tried.success then tried.value else [ ];
 
   # `options` are those that do exist at `prefix`; `hint` comes last.
   unknownOptionsMessage =

@@ -20,6 +20,24 @@ let
     else
       toString value;
 
+  atom = lib.types.nullOr (
+    lib.types.oneOf [
+      lib.types.bool
+      lib.types.int
+      lib.types.float
+      lib.types.str
+      lib.types.path
+      lib.types.package
+    ]
+  );
+  setting = lib.types.either atom (lib.types.listOf atom);
+  list =
+    default: description:
+    lib.mkOption {
+      type = lib.types.either lib.types.str (lib.types.listOf lib.types.str);
+      inherit default description;
+    };
+
   buildUsers = lib.genList (index: index + 1) cfg.nrBuildUsers;
 
   registryEntry =
@@ -104,8 +122,19 @@ in
       description = "The package.";
     };
     settings = lib.mkOption {
-      type = lib.types.submodule { freeformType = lib.types.attrsOf lib.types.raw; };
+      type = lib.types.submodule {
+        # Lists of several definitions come together, as in NixOS.
+        freeformType = lib.types.attrsOf setting;
+        options = {
+          allowed-users = list [ "*" ] "Who may use Nix's daemon.";
+          trusted-users = list [ "root" ] "Whom the daemon trusts.";
+        };
+      };
       default = { };
+      example = {
+        trusted-users = [ "@wheel" ];
+        max-jobs = 4;
+      };
       description = "Settings of nix.conf(5).";
     };
     extraOptions = lib.mkOption {
@@ -186,8 +215,6 @@ in
         "nix-command"
         "flakes"
       ];
-      trusted-users = [ "root" ];
-      allowed-users = lib.mkDefault [ "*" ];
       max-jobs = lib.mkDefault "auto";
       sandbox = lib.mkDefault true;
       # No public cache has this channel's paths, and each build would wait for its answer.

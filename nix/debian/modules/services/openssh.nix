@@ -40,11 +40,28 @@ let
 
   loginUsers = lib.filterAttrs (_: user: user.enable && keysOf user != [ ]) config.users.users;
 
+  # Those of several modules come together, as in NixOS.
+  words = lib.types.either lib.types.str (lib.types.listOf lib.types.str);
+  anySetting = lib.types.nullOr (
+    lib.types.oneOf [
+      lib.types.bool
+      lib.types.int
+      lib.types.path
+      words
+    ]
+  );
   setting =
     default: description:
     lib.mkOption {
-      type = lib.types.nullOr lib.types.raw;
+      type = anySetting;
       inherit default description;
+    };
+  list =
+    description:
+    lib.mkOption {
+      type = lib.types.nullOr words;
+      default = null;
+      inherit description;
     };
 
   hostKey.options = {
@@ -195,7 +212,7 @@ in
       };
       settings = lib.mkOption {
         type = lib.types.submodule {
-          freeformType = lib.types.attrsOf lib.types.raw;
+          freeformType = lib.types.attrsOf anySetting;
           options = {
             LogLevel = setting "INFO" "How much is logged.";
             UseDns = setting false "Whether names are looked up.";
@@ -205,13 +222,13 @@ in
             KbdInteractiveAuthentication = setting true "Whether keyboard-interactive is offered.";
             GatewayPorts = setting "no" "Whether forwarded ports are open to others.";
             StrictModes = setting true "Whether modes of files are checked.";
-            AllowUsers = setting null "Who may log in.";
-            AllowGroups = setting null "Whose groups may log in.";
-            DenyUsers = setting null "Who may not log in.";
-            DenyGroups = setting null "Whose groups may not log in.";
-            Ciphers = setting null "Ciphers.";
-            Macs = setting null "Message authentication codes.";
-            KexAlgorithms = setting null "Key exchanges.";
+            AllowUsers = list "Who may log in.";
+            AllowGroups = list "Whose groups may log in.";
+            DenyUsers = list "Who may not log in.";
+            DenyGroups = list "Whose groups may not log in.";
+            Ciphers = list "Ciphers.";
+            Macs = list "Message authentication codes.";
+            KexAlgorithms = list "Key exchanges.";
           };
         };
         default = { };

@@ -1,0 +1,2 @@
+# What nixos-generate-config imports where it knows the hardware.
+{ }

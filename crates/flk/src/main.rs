@@ -3,6 +3,7 @@
 mod archive;
 mod channel;
 mod closure;
+mod elevation;
 mod embedded;
 mod error;
 mod evaluation;

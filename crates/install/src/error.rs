@@ -33,7 +33,7 @@ pub enum Error {
         reason: String,
     },
     /// The user is not root.
-    #[error("installing writes to devices and makes root's files: that takes root's rights")]
+    #[error("installing writes to devices and makes root's files: it must run as root")]
     NotRoot,
     /// The target is where the live system runs.
     #[error("{} is the root of the running system", root.display())]

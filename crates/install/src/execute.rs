@@ -92,6 +92,9 @@ pub fn execute(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Install
 /// # Errors
 /// Those of [`Error`] that are no refusals.
 pub fn prepare(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Prepared> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
     let mut tell = |phase, done, total| progress(Progress { phase, done, total });
     let root = &plan.root;
     let store = inside(root, Path::new(STORE));

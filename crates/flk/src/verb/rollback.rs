@@ -6,6 +6,7 @@ use flk_install::{Action, Generation};
 use serde_json::json;
 
 use crate::{
+    elevation,
     error::{Failure, Result},
     running_system::{self, SESSION, described},
     session, ui,
@@ -33,6 +34,7 @@ pub(crate) struct Args {
 /// Runs the verb; gives the exit code.
 pub(crate) fn run(args: Args) -> Result<u8> {
     running_system::check()?;
+    elevation::require("flk rollback")?;
     if !args.worker {
         return SESSION.start();
     }

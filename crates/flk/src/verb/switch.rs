@@ -6,7 +6,7 @@ use flk_install::Action;
 use serde_json::json;
 
 use crate::{
-    closure,
+    closure, elevation,
     error::{Failure, Result},
     evaluation::Evaluation,
     running_system::{self, SESSION},
@@ -64,9 +64,14 @@ impl Args {
 /// Runs the verb; gives the exit code.
 pub(crate) fn run(args: Args) -> Result<u8> {
     if args.attach {
+        elevation::require("flk switch --attach")?;
         return SESSION.attach();
     }
     running_system::check()?;
+    // Any user can see what would be done.
+    if !args.dry_run {
+        elevation::require("flk switch")?;
+    }
     if args.worker {
         session::become_worker()?;
     } else if !args.dry_run {

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use flk_stick::Damage;
+use rustix::fs::Access;
 
 use crate::{
+    elevation,
     error::{Failure, Result},
     ui::{self, Phase, Unit},
 };
@@ -28,6 +30,9 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
+    if elevation::is_device_of_root(&args.image, Access::READ_OK) {
+        elevation::require(&format!("reading {}", args.image.display()))?;
+    }
     let mut phase = Phase::start("verify", Unit::Bytes);
     let verified = flk_stick::verify(&args.image, &mut |done, total| {
         phase.set(done, total);

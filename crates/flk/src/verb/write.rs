@@ -1,14 +1,17 @@
 //! `flk write`: an ISO onto a stick, with care.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use flk_stick::{Device, Found, Options, Plan, Progress, Request, Target, Written};
+use rustix::fs::Access;
 use serde_json::json;
 
 use crate::{
+    elevation,
     error::{Failure, Result},
     ui::{self, Phase, Unit},
     verb::iso,
@@ -21,7 +24,7 @@ const VOLUME_PREFIX: &str = "flk-";
 /// Write an ISO to a stick.
 ///
 /// Only what differs is written, and all of it is read back from the stick itself. Until everything is there and right, the stick starts no machine; what
-/// was cut off is gone on with by the next `flk write`. As root, since raw devices are root's.
+/// was interrupted is resumed by the next `flk write`. Raw devices are root's: where this user may not write to one, flk runs itself by sudo, doas or run0.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The ISO; or a host, whose ISO is made first if it is not up to date.
@@ -60,6 +63,15 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Some(device) => device.clone(),
         None => choose(args.yes)?,
     };
+    let access = match args.dry_run {
+        true => Access::READ_OK,
+        false => Access::READ_OK | Access::WRITE_OK,
+    };
+    if elevation::is_device_of_root(&target, access) {
+        // The ISO of a host is made by now, by its owner and with the owner's files.
+        let what = format!("flk write to {}", target.display());
+        elevation::require_with(&what, arguments(&args, &image, &target))?;
+    }
     let plan = flk_stick::plan(&Request {
         image,
         target,
@@ -76,6 +88,27 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let written = carry_out(&plan, &args)?;
     tell(&plan, &written, started);
     print(&args, &plan, Some(written))
+}
+
+/// The command line for writing this ISO there.
+fn arguments(args: &Args, image: &Path, target: &Path) -> Vec<OsString> {
+    let flags = [
+        ("--yes", args.yes),
+        ("--dry-run", args.dry_run),
+        ("--full", args.full),
+        ("--no-verify", args.no_verify),
+        ("--allow-fixed", args.allow_fixed),
+        ("--json", args.json),
+    ];
+    let mut words = vec![OsString::from("write")];
+    words.extend(
+        flags
+            .into_iter()
+            .filter(|(_, is_given)| *is_given)
+            .map(|(flag, _)| flag.into()),
+    );
+    words.extend(["--".into(), image.into(), target.into()]);
+    words
 }
 
 /// The ISO: a file that is there, or a host's. A name alone is a host's where it is said of which repository.

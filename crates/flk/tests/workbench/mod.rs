@@ -137,6 +137,14 @@ impl Workbench {
         Run::of(command.args(arguments).output().expect("unshare runs"))
     }
 
+    /// Runs flk in a directory below `work` by way of a shell script: `$0` is flk, `$@` are the arguments.
+    pub(crate) fn flk_by(&self, directory: &str, script: &str, arguments: &[&str]) -> Run {
+        let mut command = self.command(Path::new("sh"), directory);
+        command.args(["-euc", script]);
+        command.arg(self.folder.path().join("bin/flk"));
+        Run::of(command.args(arguments).output().expect("sh runs"))
+    }
+
     /// Runs flk in a folder below `work` on a terminal of its own (script(1)), where somebody types; what it says is all in `stdout`.
     pub(crate) fn flk_on_terminal(&self, folder: &str, arguments: &[&str], typed: &str) -> Run {
         let flk = self.folder.path().join("bin/flk");

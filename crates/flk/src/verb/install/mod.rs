@@ -11,6 +11,7 @@ use serde_json::json;
 
 use self::system::{System, repository, system};
 use crate::{
+    elevation,
     error::{Context, Result},
     interruption,
     session::{self, Session},
@@ -26,7 +27,7 @@ const SESSION: Session = Session {
 
 /// Install a host onto the file systems mounted at /mnt.
 ///
-/// On a live machine: partition and format its disk, mount the root at /mnt (and the boot partition at /mnt/boot for UEFI), then run this as root. What
+/// On a live machine: partition and format its disk, mount the root at /mnt (and the boot partition at /mnt/boot for UEFI), then run this: it makes itself root by sudo, doas or run0. What
 /// the ISO carries is copied, without a network and without building anything. Nothing is written before the plan is shown and confirmed.
 /// Outside of any repository the host is one of the repository on the ISO.
 ///
@@ -34,7 +35,7 @@ const SESSION: Session = Session {
 /// stop it: `flk install --attach` shows it again. Ctrl-C does.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_long_help = "On the live machine:\n  mount /dev/disk/by-label/nixos /mnt\n  mkdir -p /mnt/boot && mount /dev/disk/by-label/boot /mnt/boot   # UEFI only\n  cd /iso/devos && sudo flk install HOST"
+    after_long_help = "On the live machine:\n  mount /dev/disk/by-label/nixos /mnt\n  mkdir -p /mnt/boot && mount /dev/disk/by-label/boot /mnt/boot   # UEFI only\n  cd /iso/devos && flk install HOST"
 )]
 pub(crate) struct Args {
     /// The host: the name of its file in hosts/, without .nix.
@@ -82,12 +83,12 @@ pub(crate) struct Args {
 
 /// Runs the verb; gives the exit code.
 pub(crate) fn run(args: Args) -> Result<u8> {
+    // Before anything is evaluated: a refusal should come at once. To look at a plan, nobody has to be root.
+    if !args.dry_run {
+        elevation::require("flk install")?;
+    }
     if args.attach {
         return SESSION.attach();
-    }
-    // Before anything is evaluated: a refusal should come at once.
-    if !rustix::process::geteuid().is_root() {
-        return Err(flk_install::Error::NotRoot.into());
     }
     if args.worker {
         session::become_worker()?;

@@ -17,7 +17,7 @@ use crate::{
 /// identities.toml, and no other. Your own known_hosts is neither read nor written; agent, ProxyJump and all else of your ssh configuration
 /// hold. A host that is registered, but not on a link of this machine, is reached as ssh's configuration says.
 ///
-/// After `flk ssh HOST -- sudo flk install HOST --yes`, the key of the installed host is read over the same verified way and recorded in
+/// After `flk ssh HOST -- flk install HOST --yes`, the key of the installed host is read over the same verified way and recorded in
 /// identities.toml, so that the first login to the installed host is verified as well.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {

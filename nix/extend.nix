@@ -13,6 +13,8 @@
 }:
 
 let
+  names = import ./names.nix;
+
   fetch =
     source: if builtins.isString source then source else "${builtins.fetchTree ({ type = "path"; } // source)}";
 
@@ -218,7 +220,9 @@ let
         )
       );
     in
-    if !(host ? extendModules) then
+    if !names.isName name then
+      throw "nixosConfigurations.${builtins.toJSON name}: ${names.reason name}; rename it to ${names.suggestion [ ] name}"
+    else if !(host ? extendModules) then
       throw "flk: the host ${name} cannot be extended: its nixpkgs is older than 21.11; give its hosts by `flk.lib.mkHosts`, which makes up for that, or use a newer one"
     else
       host.extendModules {

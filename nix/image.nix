@@ -75,6 +75,7 @@ in
     builtins.toJSON {
       version = 1;
       inherit (config.flk) host hostToplevel;
+      inherit (config.networking) hostName;
       inherit (pkgs.stdenv.hostPlatform) system;
       channel = if isDebian then "debian" else "nixpkgs";
       volumeId = cfg.volumeID;

@@ -4,16 +4,19 @@
 let
   lib = import ./debian/lib;
   debian = import ./debian { inherit flk lib; };
+  names = import ./names.nix;
 
   # The host files of a directory: every `NAME.nix`, and `NAME/default.nix` where there is no such file. What nixos-generate-config
-  # writes beside a host, and `default.nix`, are none.
+  # writes beside a host, `default.nix`, and what is hidden, such as an editor's lock, are none.
   hostFiles =
     folder:
     let
       entries = builtins.readDir folder;
       isHost =
         name: type:
-        if type == "directory" then
+        if names.isHidden name then
+          false
+        else if type == "directory" then
           !(entries ? "${name}.nix") && builtins.pathExists (folder + "/${name}/default.nix")
         else
           lib.hasSuffix ".nix" name
@@ -96,9 +99,17 @@ in
           system
           ;
       };
+      files = hostFiles hosts;
+      # What names.nix says of a host's name.
+      named = name: file: {
+        inherit name;
+        names = lib.attrNames files;
+        file = lib.removePrefix "${toString root}/" (lib.removeSuffix "/default.nix" (toString file));
+      };
       mkHost =
         name: file:
         let
+          fault = names.fault (named name file);
           host = extendable evalHost {
             inherit system;
             specialArgs = devos.specialArgs // {
@@ -108,12 +119,12 @@ in
             modules = devos.modules ++ modules ++ [
               ./live/options.nix
               file
-              # The default of `networking.hostName` is the file's stem, also where it is no valid host name by itself.
+              # The default of `networking.hostName` is the file's stem; a stem that is no DNS label is an error only where the host sets none.
               (
                 { lib, ... }:
                 {
                   _file = "flk";
-                  networking.hostName = lib.mkDefault name;
+                  networking.hostName = lib.mkDefault (names.hostName (named name file));
                   # What `nix build` made in DevOS: the live system by NixOS's own tools, squashed anew each time.
                   system.build.iso =
                     if nixpkgs == null then
@@ -129,12 +140,12 @@ in
             ];
           };
         in
-        host;
+        if fault != null then throw fault else host;
     in
     if !builtins.pathExists hosts then
       throw "flk.lib.mkHosts: there is no folder ${toString hosts}; a flake that is in a folder of its repository gives `root = ./.;', since Nix before 2.15 does not say which"
     else
-      lib.mapAttrs mkHost (hostFiles hosts);
+      lib.mapAttrs mkHost files;
 
   # The shell of `nix develop`: flk and Nix at hand, built from nothing but what the ISO carries. Arguments as those of `mkHosts`, and
   #   packages     what else is in it, a function of the packages

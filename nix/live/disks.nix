@@ -14,6 +14,7 @@ let
     suggest
     whereKnown
     ;
+  names = import ../names.nix;
 
   # Only NixOS has it; the built-in channel's medium brings file systems that no host overrides.
   isNixOS = has [ "system" "nssModules" ];
@@ -139,7 +140,7 @@ in
         makeUsbBootable = suggest true;
         # An edition has its place in NixOS's own default.
         volumeID = lib.mkIf (config.isoImage.edition == "") (
-          suggest (builtins.substring 0 32 "flk-${config.flk.host}")
+          suggest (names.volumeId config.flk.host)
         );
       };
     }

@@ -38,6 +38,12 @@ impl Places {
         })
     }
 
+    /// These folders.
+    #[cfg(test)]
+    pub(crate) fn of(cache: PathBuf, data: PathBuf) -> Self {
+        Self { cache, data }
+    }
+
     /// What cannot be made again: the operator's secret and pins. It need not be there yet.
     pub(crate) fn data(&self) -> &Path {
         &self.data

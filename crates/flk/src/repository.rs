@@ -64,15 +64,19 @@ fn is_hosts_folder(folder: &Path) -> bool {
 const NO_HOSTS: [&str; 2] = ["default.nix", "hardware-configuration.nix"];
 
 /// Whether a directory has a host, `hosts/NAME.nix` or `hosts/NAME/default.nix`: as `hostFiles` of `nix/lib.nix`.
+/// Hidden ones, such as an editor's lock, are none.
 pub(crate) fn has_hosts(folder: &Path) -> bool {
     let is_host_file = |name: &OsStr| {
-        name.to_str()
-            .is_some_and(|name| name.ends_with(".nix") && !NO_HOSTS.contains(&name))
+        name.to_str().is_some_and(|name| {
+            name.ends_with(".nix") && !name.starts_with('.') && !NO_HOSTS.contains(&name)
+        })
     };
     let entries = fs::read_dir(folder.join("hosts"));
     entries.into_iter().flatten().flatten().any(|entry| {
         let path = entry.path();
-        is_host_file(&entry.file_name()) && path.is_file() || path.join("default.nix").is_file()
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        is_host_file(&entry.file_name()) && path.is_file()
+            || !is_hidden && path.join("default.nix").is_file()
     })
 }
 

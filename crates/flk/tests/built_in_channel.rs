@@ -86,6 +86,29 @@ fn bad_input_is_named() {
             &["networking.firewall.enable", "boolean", "hosts/type.nix"],
         ),
         (
+            "my_host",
+            "{ imports = [ ./NixOS.nix ]; }",
+            &[
+                "hosts/my_host.nix: ",
+                "my_host.local would not exist; rename it to hosts/my-host.nix",
+            ],
+        ),
+        (
+            "underscore",
+            "{ imports = [ ./NixOS.nix ]; networking.hostName = \"my_host\"; }",
+            &[
+                "networking.hostName",
+                "one DNS label",
+                "without an underscore",
+                "hosts/underscore.nix",
+            ],
+        ),
+        (
+            "domain",
+            "{ imports = [ ./NixOS.nix ]; networking.hostName = \"web.example.org\"; }",
+            &["networking.hostName", "one DNS label", "hosts/domain.nix"],
+        ),
+        (
             "key",
             "{ imports = [ ./NixOS.nix ]; users.users.nixos.openssh.authorizedKeys.keyFiles = [ ../keys/none.pub ]; }",
             &["keys/none.pub"],
@@ -120,10 +143,9 @@ fn bad_input_is_named() {
     bench
         .flk_in("r", &["iso", "nobody", "--no-keys", "--dry-run"])
         .ended(0);
-    bench
-        .flk_in("r", &["iso", "NixOs"])
-        .ended(1)
-        .said("hint: it has: NixOS, key, nobody, package, syntax, type, unknown");
+    bench.flk_in("r", &["iso", "NixOs"]).ended(1).said(
+        "hint: it has: NixOS, domain, key, my_host, nobody, package, syntax, type, underscore, unknown",
+    );
 }
 
 #[test]

@@ -245,3 +245,107 @@ fn channels_that_are_none_are_told() {
         .said("has more in it than hosts")
         .said("hint: give the hosts a folder of their own");
 }
+
+/// What a host file may be called, each in a folder with a good host beside it, which evaluates whatever the other is.
+#[test]
+fn names_of_host_files_are_checked_before_anything_is_built() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    bench.write("nixpkgs/flake.nix", NIXPKGS);
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nix/debian/lib");
+    copy_folder(&lib, &bench.at("nixpkgs/lib"));
+    bench.write("r/flk.toml", "channel = \"../nixpkgs\"\n");
+    bench.write("r/hosts/good.nix", "{ }\n");
+    let named = "{ networking.hostName = \"other\"; }\n";
+    let refused: &[(&str, &str, &str)] = &[
+        ("file server", "{ }\n", "rename it to hosts/file-server.nix"),
+        (
+            "file server two",
+            named,
+            "rename it to hosts/file-server-two.nix",
+        ),
+        ("büro", named, "rename it to hosts/buero.nix"),
+        ("-x", named, "rename it to hosts/x.nix"),
+        ("a\"b$(c)", named, "rename it to hosts/a-b-c.nix"),
+        (
+            "my_host",
+            "{ }\n",
+            "systemd drops the underscore, so my_host.local would not exist; rename it to hosts/my-host.nix, or set networking.hostName in it",
+        ),
+        (
+            "web.example.org",
+            "{ }\n",
+            "rename it to hosts/web.nix (with networking.domain = \"example.org\"",
+        ),
+        ("localhost", "{ }\n", "not a valid host name"),
+        ("Good", named, "`Good' and `good' are one name to DNS"),
+    ];
+    for (name, text, _) in refused {
+        bench.write(&format!("r/hosts/{name}.nix"), text);
+    }
+    for name in ["my_other", "mail.example.org"] {
+        let text = named.replace("other", "named");
+        bench.write(&format!("r/hosts/{name}.nix"), &text);
+    }
+    // None of these is a host: a name of nothing, an editor's lock and what else is hidden.
+    bench.write("r/hosts/.nix", "broken");
+    bench.write("r/hosts/.hidden.nix", "broken");
+    std::os::unix::fs::symlink("you@box.1:2", bench.at("r/hosts/.#good.nix")).unwrap();
+
+    let listed = bench.flk_in("r", &["hosts", "--json"]).ended(0).stdout;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let listed = listed.as_array().unwrap();
+    let error = |name: &str| {
+        let host = listed.iter().find(|host| host["name"] == name);
+        let host = host.unwrap_or_else(|| panic!("{name} is not in {listed:?}"));
+        host["error"].as_str().unwrap_or_default().to_owned()
+    };
+    for (name, _, expected) in refused {
+        let error = error(name);
+        let file = format!("hosts/{name}.nix: ");
+        assert!(error.contains(&file), "{name}: {error}");
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    assert!(error("good").contains("`good' and `Good' are one name"));
+    for name in ["my_other", "mail.example.org"] {
+        assert_eq!(error(name), "");
+    }
+    assert_eq!(listed.len(), refused.len() + 3);
+
+    fs::remove_file(bench.at("r/hosts/Good.nix")).unwrap();
+    for further in [&["--dry-run"][..], &[]] {
+        let mut arguments = vec!["iso", "file server"];
+        arguments.extend(further);
+        bench
+            .flk_in("r", &arguments)
+            .ended(1)
+            .said("error: file server does not evaluate\ncaused by: hosts/file server.nix: ");
+    }
+    // With nothing but hidden files, the folder is not a repository.
+    bench.write("empty/hosts/.nix", "");
+    bench
+        .flk_in("empty", &["hosts"])
+        .ended(1)
+        .said("no hosts/NAME.nix");
+}
+
+/// A flake's own hosts have any name; an ISO is made only of those whose name is valid in all that follows from it.
+#[test]
+fn names_of_a_flakes_own_hosts_are_checked_for_an_iso() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    let host = "{ config.networking.hostName = \"x\"; config.system.build.toplevel = derivation { name = \"x\"; system = \"x86_64-linux\"; builder = \"/none\"; }; pkgs.system = \"x86_64-linux\"; extendModules = _: { }; }";
+    bench.write(
+        "r/flake.nix",
+        &format!("{{ outputs = _: {{ nixosConfigurations.\"a b\" = {host}; }}; }}\n"),
+    );
+    bench.flk(&["hosts", "--flake", "r"]).ended(0);
+    bench
+        .flk(&["iso", "a b", "--flake", "r", "--dry-run"])
+        .ended(1)
+        .said("nixosConfigurations.\"a b\": `a b' is not a valid host name: one has letters (A to Z), digits and hyphens; rename it to a-b");
+}

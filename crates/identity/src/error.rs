@@ -56,7 +56,9 @@ pub enum Error {
     BuildId(String),
 
     /// A name that is no host's.
-    #[error("{0:?} is no host's name: letters, digits, `-`, `_` and `.`, at most 64")]
+    #[error(
+        "{0:?} is not a valid host name: one has letters (A to Z), digits, `-`, `_` and `.`, at most 63"
+    )]
     HostName(String),
 
     /// The identities file is not what it should be.

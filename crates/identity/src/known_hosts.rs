@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::registry::check_host;
+use crate::name::is_plain;
 use crate::store::{Existing, put};
 use crate::{Error, Identity, Pin};
 
@@ -38,7 +38,9 @@ impl Expected {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, folder: &Path) -> Result<PathBuf, Error> {
-        check_host(&self.alias)?;
+        if !is_plain(&self.alias) {
+            return Err(Error::HostName(self.alias.clone()));
+        }
         let path = folder.join(&self.alias);
         let mut words = self.public_key.split_whitespace();
         let (kind, key) = (

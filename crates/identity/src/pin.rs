@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::name::{check_host, is_called, other_name};
 use crate::store::{Existing, put};
 
 /// The version of the file.
@@ -23,8 +24,11 @@ pub struct Pin {
     version: u32,
     /// The build id, 32 hexadecimal digits.
     pub build: String,
-    /// The host's name.
+    /// The host's name in its repository.
     pub host: String,
+    /// The name that the machine has on the link, where it is another one: `networking.hostName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
     /// The public key, as in a `.pub` file, without a line break.
     pub public_key: String,
 }
@@ -33,16 +37,30 @@ impl Pin {
     /// A pin. The public key's line may end in a line break.
     ///
     /// # Errors
-    /// [`Error::BuildId`]; [`Error::Key`] when the line is no public key.
+    /// [`Error::BuildId`]; [`Error::HostName`]; [`Error::Key`] when the line is no public key.
     pub fn new(build: &str, host: &str, public_key: &str) -> Result<Pin, Error> {
         check_build_id(build)?;
+        check_host(host)?;
         crate::fingerprint(public_key)?;
         Ok(Pin {
             version: VERSION,
             build: build.into(),
             host: host.into(),
+            host_name: None,
             public_key: public_key.trim().into(),
         })
+    }
+
+    /// The same pin with the machine's name on the link.
+    #[must_use]
+    pub fn with_host_name(mut self, host_name: Option<&str>) -> Pin {
+        self.host_name = other_name(&self.host, host_name);
+        self
+    }
+
+    /// Whether the machine has this name: the host's, or its own on the link, also with `.local`.
+    pub fn is_called(&self, name: &str) -> bool {
+        is_called(&self.host, self.host_name.as_deref(), name)
     }
 
     /// `SHA256:…`, as ssh prints it.

@@ -11,13 +11,15 @@
 //! build = "00112233445566778899aabbccddeeff"
 //! ```
 //!
-//! A host has the MACs of its cards; `addresses` follow from them (modified EUI-64) and are for people and other tools.
+//! A host has the MACs of its cards; `host-name`, where the machine has another name on the link than the host in the repository; `addresses` follow from them (modified EUI-64) and are for people and other tools.
 //! `public-key` is its ssh host key, `learned` when (RFC 3339) and `build` by which ISO's live machine that was. All but the
 //! MACs may be missing. TOML 1.0; comments, order and what flk does not know stay as they are. Nothing that is known is
-//! replaced by something else: that is an error, for a person to judge.
+//! replaced by something else: that is an error, for a person to judge. So is a MAC, an address, a key or a name at two hosts.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use flk_lan::Mac;
@@ -25,6 +27,7 @@ use serde::Serialize;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::Error;
+use crate::name::{check_host, is_called, is_same_name, other_name};
 use crate::store::put_readable;
 
 /// The file's name in a repository.
@@ -42,6 +45,8 @@ pub struct Identity {
     pub host: String,
     /// Its cards.
     pub macs: Vec<Mac>,
+    /// The name that it has on the link, where it is another one: `networking.hostName`.
+    pub host_name: Option<String>,
     /// Its ssh host key, as in a `.pub` file, without a line break.
     pub public_key: Option<String>,
     /// When the key was learned, as RFC 3339 has it.
@@ -52,9 +57,14 @@ pub struct Identity {
 
 impl Identity {
     /// The link-local addresses that follow from the cards.
-    pub fn addresses(&self) -> Vec<std::net::Ipv6Addr> {
+    pub fn addresses(&self) -> Vec<Ipv6Addr> {
         let ids = self.macs.iter().filter_map(|mac| mac.interface_id().ok());
         ids.map(|id| id.link_local()).collect()
+    }
+
+    /// Whether the host has this name, or its machine on the link, also with `.local`.
+    pub fn is_called(&self, name: &str) -> bool {
+        is_called(&self.host, self.host_name.as_deref(), name)
     }
 
     /// `SHA256:…` of its ssh host key, if that is known.
@@ -68,8 +78,9 @@ impl Serialize for Identity {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
         let macs: Vec<String> = self.macs.iter().map(Mac::to_string).collect();
-        let mut fields = serializer.serialize_struct("Identity", 7)?;
+        let mut fields = serializer.serialize_struct("Identity", 8)?;
         fields.serialize_field("host", &self.host)?;
+        fields.serialize_field("hostName", &self.host_name)?;
         fields.serialize_field("macs", &macs)?;
         fields.serialize_field("addresses", &self.addresses())?;
         fields.serialize_field("publicKey", &self.public_key)?;
@@ -125,9 +136,11 @@ impl Identities {
         &self.hosts
     }
 
-    /// A host.
+    /// A host, by its name as DNS compares names.
     pub fn get(&self, host: &str) -> Option<&Identity> {
-        self.hosts.iter().find(|identity| identity.host == host)
+        self.hosts
+            .iter()
+            .find(|identity| is_same_name(&identity.host, host))
     }
 
     /// The host that has a card.
@@ -155,6 +168,9 @@ impl Identities {
                 new.macs.push(*mac);
             }
         }
+        if learned.host_name.is_some() {
+            new.host_name = other_name(&new.host, learned.host_name.as_deref());
+        }
         if new.public_key.is_none() && learned.public_key.is_some() {
             new.public_key.clone_from(&learned.public_key);
             new.learned.clone_from(&learned.learned);
@@ -173,11 +189,14 @@ impl Identities {
     /// # Errors
     /// [`Error::Io`].
     pub fn forget(&mut self, host: &str) -> Result<bool, Error> {
+        let Some(host) = self.get(host).map(|identity| identity.host.clone()) else {
+            return Ok(false);
+        };
         let hosts = self
             .document
             .get_mut("hosts")
             .and_then(Item::as_table_like_mut);
-        if hosts.and_then(|hosts| hosts.remove(host)).is_none() {
+        if hosts.and_then(|hosts| hosts.remove(&host)).is_none() {
             return Ok(false);
         }
         self.save()?;
@@ -192,7 +211,11 @@ impl Identities {
                 what,
             })
         };
-        let others = || self.hosts.iter().filter(|other| other.host != learned.host);
+        let others = || {
+            self.hosts
+                .iter()
+                .filter(|other| !is_same_name(&other.host, &learned.host))
+        };
         for mac in &learned.macs {
             if mac.is_group() {
                 return conflict(format!("{mac} is a group's address, not a card's"));
@@ -237,6 +260,7 @@ impl Identities {
         let addresses = addresses.iter().map(ToString::to_string).collect();
         set(host, "addresses", list(addresses));
         for (name, text) in [
+            ("host-name", &identity.host_name),
             ("public-key", &identity.public_key),
             ("learned", &identity.learned),
             ("build", &identity.build),
@@ -284,9 +308,78 @@ fn read(path: &Path, document: &DocumentMut) -> Result<Vec<Identity>, Error> {
     let hosts = hosts
         .as_table_like()
         .ok_or_else(|| wrong(path, "has something else than a table at `hosts`"))?;
-    hosts
-        .iter()
-        .map(|(host, item)| identity(path, host, item))
+    let mut holders = Holders::default();
+    let mut identities: Vec<Identity> = Vec::new();
+    for (host, item) in hosts.iter() {
+        let identity = identity(path, host, item)?;
+        if let Some(other) = identities
+            .iter()
+            .find(|other| is_same_name(&other.host, host))
+        {
+            return Err(wrong(
+                path,
+                format!(
+                    "has the hosts {} and {host}, which are one name to DNS: remove one, or rename it",
+                    other.host
+                ),
+            ));
+        }
+        holders.take(path, &identity, item)?;
+        identities.push(identity);
+    }
+    Ok(identities)
+}
+
+/// Who has what only one host can have: cards, addresses and keys, by how they are shown.
+#[derive(Default)]
+struct Holders(BTreeMap<String, String>);
+
+impl Holders {
+    /// Takes in what a host has; what another one has already is an error that names both.
+    fn take(&mut self, path: &Path, identity: &Identity, item: &Item) -> Result<(), Error> {
+        let host = &identity.host;
+        let mut held: Vec<String> = Vec::new();
+        for mac in &identity.macs {
+            held.push(format!("the MAC address {mac}"));
+        }
+        for address in written_addresses(path, host, item)? {
+            held.push(format!("the address {address}"));
+        }
+        if let Some(key) = identity.fingerprint() {
+            held.push(format!("the public key {key}"));
+        }
+        for what in held {
+            match self.0.get(&what) {
+                Some(other) if other != host => {
+                    return Err(wrong(
+                        path,
+                        format!(
+                            "gives {what} to two hosts, {other} and {host}: remove it from one of them"
+                        ),
+                    ));
+                }
+                _ => self.0.insert(what, host.clone()),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The addresses as the file has them, which follow from the cards unless somebody changed it.
+fn written_addresses(path: &Path, host: &str, item: &Item) -> Result<Vec<Ipv6Addr>, Error> {
+    let wrong = |what: String| wrong(path, format!("has at `hosts.{host}` {what}"));
+    let Some(list) = item.get("addresses") else {
+        return Ok(Vec::new());
+    };
+    let list = list
+        .as_array()
+        .ok_or_else(|| wrong("`addresses` that are not a list".into()))?;
+    list.iter()
+        .map(|address| {
+            let text = address.as_str().unwrap_or_default();
+            text.parse()
+                .map_err(|_| wrong(format!("the invalid IPv6 address {text:?}")))
+        })
         .collect()
 }
 
@@ -310,31 +403,31 @@ fn identity(path: &Path, host: &str, item: &Item) -> Result<Identity, Error> {
             .ok_or_else(|| wrong("`macs` that are no list"))?;
         for mac in list {
             let mac = mac.as_str().unwrap_or_default().parse::<Mac>();
-            macs.push(mac.map_err(|error| wrong(&format!("a MAC that is none: {error}")))?);
+            let mac = mac.map_err(|error| wrong(&format!("a MAC that is none: {error}")))?;
+            if mac.is_group() || mac.0 == [0; 6] {
+                return Err(wrong(&format!(
+                    "the MAC address {mac}, which no network card has"
+                )));
+            }
+            macs.push(mac);
         }
     }
     let public_key = text("public-key")?;
     if let Some(key) = &public_key {
         crate::fingerprint(key).map_err(|_| wrong("a `public-key` that is no ssh key"))?;
     }
+    let host_name = text("host-name")?;
+    if let Some(name) = &host_name {
+        check_host(name)?;
+    }
     Ok(Identity {
         host: host.into(),
+        host_name,
         macs,
         public_key,
         learned: text("learned")?,
         build: text("build")?,
     })
-}
-
-/// A host's name becomes a file's name, and a word of ssh's configuration.
-pub(crate) fn check_host(host: &str) -> Result<(), Error> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let is_name = host.len() <= 64 && host.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if is_name && host.chars().all(plain) {
-        Ok(())
-    } else {
-        Err(Error::HostName(host.into()))
-    }
 }
 
 fn wrong(path: &Path, reason: impl Into<String>) -> Error {
@@ -359,6 +452,7 @@ mod tests {
     fn learned(host: &str, mac: &str, key: Option<&str>) -> Identity {
         Identity {
             host: host.into(),
+            host_name: None,
             macs: vec![mac.parse().unwrap()],
             public_key: key.map(str::to_owned),
             learned: key.map(|_| "2026-11-23T05:00:00Z".into()),
@@ -400,6 +494,28 @@ mod tests {
         assert!(identities.forget("NixOS").unwrap());
         assert!(!identities.forget("NixOS").unwrap());
         assert_eq!(identities.all(), []);
+    }
+
+    #[test]
+    fn a_host_is_found_by_every_name_that_its_machine_has() {
+        let (_dir, mut identities) = empty();
+        let frontend = Identity {
+            host_name: Some("frontend".into()),
+            ..learned("web", MAC, None)
+        };
+        assert!(identities.learn(&frontend).unwrap());
+        // The same host, as DNS has it.
+        assert!(!identities.learn(&learned("WEB", MAC, None)).unwrap());
+        let identities = Identities::open(identities.path()).unwrap();
+        let web = identities.get("Web").unwrap();
+        for name in ["web", "WEB.local", "frontend", "Frontend.local."] {
+            assert!(web.is_called(name), "{name}");
+        }
+        for name in ["fronten", "frontend.example.org", ""] {
+            assert!(!web.is_called(name), "{name}");
+        }
+        let mut identities = identities;
+        assert!(identities.forget("wEb").unwrap());
     }
 
     #[test]
@@ -452,6 +568,51 @@ mod tests {
     }
 
     #[test]
+    fn what_one_host_can_have_is_refused_at_two() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(IDENTITIES);
+        let (one, other) = (key(), key());
+        let with = |first: &str, second: &str| {
+            let text = format!("version = 1\n[hosts.a]\n{first}\n[hosts.b]\n{second}\n");
+            fs::write(&path, text).unwrap();
+            Identities::open(&path)
+        };
+        for (first, second, what) in [
+            (
+                "macs = [\"52:54:00:12:34:56\"]".to_owned(),
+                "macs = [\"52:54:00:00:00:01\", \"52:54:00:12:34:56\"]".to_owned(),
+                "the MAC address 52:54:00:12:34:56",
+            ),
+            (
+                "addresses = [\"fe80::5054:ff:fe12:3456\"]".to_owned(),
+                "addresses = [\"FE80:0::5054:ff:fe12:3456\"]".to_owned(),
+                "the address fe80::5054:ff:fe12:3456",
+            ),
+            (
+                format!("public-key = \"{one}\""),
+                format!("public-key = \"{one} again\""),
+                "the public key SHA256:",
+            ),
+        ] {
+            let error = with(&first, &second).unwrap_err().to_string();
+            assert!(error.contains(&format!("gives {what}")), "{error}");
+            assert!(error.contains("to two hosts, a and b"), "{error}");
+        }
+        let good = with(
+            &format!(
+                "macs = [\"52:54:00:12:34:56\", \"52:54:00:12:34:56\"]\npublic-key = \"{one}\""
+            ),
+            &format!("macs = [\"52:54:00:12:34:57\"]\npublic-key = \"{other}\""),
+        );
+        assert_eq!(good.unwrap().all().len(), 2);
+
+        let text = "version = 1\n[hosts.Web]\n[hosts.web]\n";
+        fs::write(&path, text).unwrap();
+        let error = Identities::open(&path).unwrap_err().to_string();
+        assert!(error.contains("the hosts Web and web"), "{error}");
+    }
+
+    #[test]
     fn a_damaged_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(IDENTITIES);
@@ -462,6 +623,18 @@ mod tests {
             (
                 "version = 1\n[hosts.a]\nmacs = [\"52\"]\n",
                 "a MAC that is none",
+            ),
+            (
+                "version = 1\n[hosts.a]\nmacs = [\"33:33:00:00:00:01\"]\n",
+                "which no network card has",
+            ),
+            (
+                "version = 1\n[hosts.a]\nmacs = [\"00:00:00:00:00:00\"]\n",
+                "which no network card has",
+            ),
+            (
+                "version = 1\n[hosts.a]\naddresses = [\"10.0.0.1\"]\n",
+                "invalid IPv6 address",
             ),
             ("version = 1\n[hosts.a]\npublic-key = \"x\"\n", "no ssh key"),
             ("version = 1\n[hosts.\"a b\"]\n", "\"a b\""),

@@ -21,6 +21,9 @@ pub struct Manifest {
     pub version: u32,
     /// The host's name.
     pub host: String,
+    /// The machine's name on the link, `networking.hostName`; a flk of before did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
     /// Nix's name for the platform, `x86_64-linux`.
     pub system: String,
     /// `debian` or `nixpkgs`.
@@ -121,7 +124,7 @@ impl Manifest {
                 ),
             );
         }
-        if self.host.is_empty() || self.host.contains(['/', '\n']) {
+        if self.host.is_empty() || self.host.contains(['/', '\n']) || self.host.starts_with('.') {
             return wrong("host", format!("{:?} is no host name", self.host));
         }
         if self.volume_id.is_empty() || self.volume_id.len() > VOLUME_ID_MAX {
@@ -134,11 +137,13 @@ impl Manifest {
                 ),
             );
         }
-        if self.volume_id.contains(|c: char| !c.is_ascii_graphic()) {
+        // What udev leaves as it is in /dev/disk/by-label, where the initrd looks for it.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c);
+        if !self.volume_id.chars().all(plain) {
             return wrong(
                 "volumeId",
                 format!(
-                    "{:?} has characters other than visible ASCII: set isoImage.volumeID",
+                    "{:?} has characters other than A to Z, a to z, 0 to 9 and # + - . : = @ _: set isoImage.volumeID",
                     self.volume_id
                 ),
             );
@@ -278,7 +283,11 @@ mod tests {
                 "version is wrong: it is 2",
             ),
             ("flk-NixOS", "", "volumeId"),
-            ("flk-NixOS", "a name with spaces", "visible ASCII"),
+            (
+                "flk-NixOS",
+                "a name with spaces",
+                "characters other than A to Z",
+            ),
             (
                 "flk-NixOS",
                 "flk-a-host-name-that-is-much-too-long-for-it",

@@ -193,7 +193,11 @@ fn make_of(
     let key = if args.no_host_key {
         None
     } else {
-        Some(host_key(&workspace.places, build.as_str(), host)?)
+        Some(host_key(
+            &workspace.places,
+            build.as_str(),
+            (host, manifest.host_name.as_deref()),
+        )?)
     };
     options.host_key = match &key {
         Some(key) => Some(flk_image::HostKey {
@@ -236,11 +240,15 @@ fn tell(made: &Made, started: Instant) {
 }
 
 /// The live machine's key by this operator, and the pin by which he knows it again.
-fn host_key(places: &Places, build: &str, host: &str) -> Result<HostKey> {
+fn host_key(
+    places: &Places,
+    build: &str,
+    (host, host_name): (&str, Option<&str>),
+) -> Result<HostKey> {
     let data = places.data();
     let secret = Secret::load_or_create(&data.join("secret"))?;
     let key = HostKey::derive(&secret, build, host)?;
-    let pin = Pin::new(build, host, &key.public_file()?)?;
+    let pin = Pin::new(build, host, &key.public_file()?)?.with_host_name(host_name);
     Pins::new(data.join("pins")).keep(&pin)?;
     Ok(key)
 }

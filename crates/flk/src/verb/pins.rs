@@ -77,7 +77,7 @@ fn named<'a>(all: &'a [Pin], name: &str) -> Result<Vec<&'a Pin>> {
             );
         }
     }
-    let of_host: Vec<&Pin> = all.iter().filter(|pin| pin.host == name).collect();
+    let of_host: Vec<&Pin> = all.iter().filter(|pin| pin.is_called(name)).collect();
     if of_host.is_empty() {
         return Err(Failure::new(format!("there is no pin of {name}"))
             .hint("`flk pins list` shows builds and hosts that have one"));
@@ -98,6 +98,7 @@ fn list(pins: &Pins, json: bool) -> Result<()> {
             list.push(json!({
                 "build": pin.build,
                 "host": pin.host,
+                "hostName": pin.host_name,
                 "fingerprint": pin.fingerprint()?,
                 "publicKey": pin.public_key,
                 "made": made.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

@@ -329,6 +329,24 @@ mod tests {
     }
 
     #[test]
+    fn any_text_is_one_value_for_qemu() {
+        for text in (' '..='~').map(|c| format!("{c}{c}a{c},b=")) {
+            // As QEMU's parser of options reads one: up to a comma that is alone.
+            let given = format!("{},next=1", escaped(&text));
+            let mut read = String::new();
+            let mut rest = given.chars().peekable();
+            while let Some(c) = rest.next() {
+                if c == ',' && rest.next_if_eq(&',').is_none() {
+                    break;
+                }
+                read.push(c);
+            }
+            assert_eq!(read, text);
+            assert_eq!(rest.collect::<String>(), "next=1");
+        }
+    }
+
+    #[test]
     fn the_version_is_read() {
         let text = "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright";
         assert_eq!(major_version(text), Some(7));

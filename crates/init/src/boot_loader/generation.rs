@@ -35,7 +35,7 @@ impl Generation {
     /// As menus call it.
     pub fn title(&self) -> String {
         // The menus of both loaders are a line each.
-        let harmless = |text: &str| text.replace(['\n', '"', '\\', '$', '`'], " ");
+        let harmless = |text: &str| text.replace(char::is_control, " ");
         let title = format!("{}, generation {}", harmless(&self.label), self.number);
         match &self.variant {
             Some(name) => format!("{title} ({})", harmless(name)),
@@ -43,13 +43,27 @@ impl Generation {
         }
     }
 
-    /// What tells it from the others, for file names and menus: `3`, `3-quiet`.
+    /// What tells it from the others, for file names and menus: `3`, `3-quiet`. What is no part of a file's name there is written as its number.
     pub fn id(&self) -> String {
         match &self.variant {
-            Some(name) => format!("{}-{name}", self.number),
+            Some(name) => format!("{}-{}", self.number, file_name(name)),
             None => self.number.to_string(),
         }
     }
+}
+
+/// A name as a part of a file's name on any file system, FAT among them; no two names have one. `+` begins the number of a character: `a/b` → `a+2fb`.
+fn file_name(name: &str) -> String {
+    let mut text = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' | b'-' => {
+                text.push(char::from(byte));
+            }
+            other => text.push_str(&format!("+{other:02x}")),
+        }
+    }
+    text
 }
 
 #[derive(Deserialize)]
@@ -76,7 +90,8 @@ impl Spec {
         let mut arguments = format!("init={}", self.init.display());
         for parameter in &self.kernel_params {
             arguments.push(' ');
-            arguments.push_str(parameter);
+            // A command line is one line in every loader's file.
+            arguments.push_str(&parameter.replace(char::is_control, " "));
         }
         Generation {
             number,
@@ -205,6 +220,28 @@ mod tests {
     }
 
     #[test]
+    fn any_name_of_a_variant_is_a_part_of_a_files_name() {
+        let mut ids = std::collections::BTreeSet::new();
+        let characters = (0..0x300).filter_map(char::from_u32);
+        for name in characters.flat_map(|c| [c.to_string(), format!("a{c}b"), format!("../{c}")]) {
+            let generation = Generation {
+                variant: Some(name.clone()),
+                ..generations(&[3], 3).remove(0)
+            };
+            let id = generation.id();
+            let plain = |c: char| c.is_ascii_alphanumeric() || "+._-".contains(c);
+            assert!(
+                id.starts_with("3-") && id.chars().all(plain),
+                "{name:?}: {id}"
+            );
+            assert!(!generation.title().contains(char::is_control), "{name:?}");
+            ids.insert(id);
+        }
+        assert_eq!(ids.len(), 3 * 0x300);
+        assert_eq!(file_name("quiet-2"), "quiet-2");
+    }
+
+    #[test]
     fn variants_go_with_their_system() {
         let mut list = generations(&[2, 1], 1);
         for (place, name) in [(2, "b"), (2, "a"), (1, "a")] {
@@ -221,10 +258,11 @@ mod tests {
     }
 
     #[test]
-    fn titles_are_one_harmless_line() {
+    fn titles_are_one_line() {
         let mut generation = generations(&[7], 7).remove(0);
-        assert_eq!(generation.title(), "a  b , generation 7");
-        generation.variant = Some("quiet".to_owned());
-        assert_eq!(generation.title(), "a  b , generation 7 (quiet)");
+        // What is special to a loader is for the loader's writer to escape.
+        assert_eq!(generation.title(), "a \"b\", generation 7");
+        generation.variant = Some("quiet\nly".to_owned());
+        assert_eq!(generation.title(), "a \"b\", generation 7 (quiet ly)");
     }
 }

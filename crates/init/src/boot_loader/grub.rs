@@ -114,41 +114,70 @@ fn configuration(
     let default = entries
         .iter()
         .find(|(generation, ..)| generation.is_current)
-        .map_or_else(String::new, |(generation, ..)| generation.id());
+        .map_or_else(
+            || "0".to_owned(),
+            |(generation, ..)| word(&format!("generation-{}", generation.id())),
+        );
     let timeout = settings
         .timeout
         .map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
     let mut text = format!(
         "# Written by flk: what is changed here is lost at the next generation.\n\
          set timeout={timeout}\n\
-         set default=generation-{default}\n\
+         set default={default}\n\
          if serial --unit=0 --speed=115200; then\n  terminal_input console serial\n  terminal_output console serial\nfi\n"
     );
     text.push_str(&own.extra_config);
     for (generation, kernel, initrd) in entries {
         text.push_str(&format!(
-            "menuentry \"{title}\" --id generation-{id} {{\n  linux ($root){prefix}/kernels/{kernel} {arguments}\n  initrd ($root){prefix}/kernels/{initrd}\n}}\n",
-            title = generation.title(),
-            id = generation.id(),
-            arguments = quote(&generation.arguments),
+            "menuentry {title} --id {id} {{\n  linux ($root){prefix}/kernels/{kernel} {arguments}\n  initrd ($root){prefix}/kernels/{initrd}\n}}\n",
+            title = word(&generation.title()),
+            id = word(&format!("generation-{}", generation.id())),
+            arguments = arguments(&generation.arguments),
         ));
     }
     text
 }
 
-/// GRUB's shell has the usual special characters; `"` and `'` are the command line's own, and pass.
-fn quote(arguments: &str) -> String {
-    let mut quoted = String::new();
-    for c in arguments.chars() {
-        if matches!(
-            c,
-            '\\' | '$' | ';' | '&' | '|' | '<' | '>' | '{' | '}' | '"' | '\'' | '#'
-        ) {
-            quoted.push('\\');
+/// What GRUB's shell reads as more than itself (its manual, "Quoting"); wildcards are there for its module regexp.
+const SPECIAL: &str = "\\\"'$;&|<>{}#*?[]!~%()`";
+
+/// One word for GRUB's shell. Line breaks become blanks. `grubWord` of nix/debian/modules/text.nix is the same.
+fn word(text: &str) -> String {
+    let mut word = String::new();
+    for c in text.chars() {
+        if SPECIAL.contains(c) || c.is_whitespace() {
+            word.push('\\');
         }
-        quoted.push(if c == '\n' { ' ' } else { c });
+        word.push(if c.is_control() { ' ' } else { c });
     }
-    quoted
+    if word.is_empty() {
+        "''".to_owned()
+    } else {
+        word
+    }
+}
+
+/// The kernel's command line as words of GRUB's `linux`, which puts those with blanks into quotes for the kernel by itself, and gives a quote that
+/// is in a word a backslash, which the kernel does not know. So quotes only keep their blanks.
+fn arguments(line: &str) -> String {
+    let mut words = String::new();
+    let mut is_quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            c if c.is_whitespace() || c.is_control() => {
+                words.push_str(if is_quoted { "\\ " } else { " " });
+            }
+            c => {
+                if SPECIAL.contains(c) {
+                    words.push('\\');
+                }
+                words.push(c);
+            }
+        }
+    }
+    words
 }
 
 fn is_mount_point(folder: &Path) -> Result<bool> {
@@ -205,14 +234,76 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("\nset a=b\nmenuentry \"flk, generation 2\" --id generation-2 {\n"),
+            text.contains("\nset a=b\nmenuentry flk,\\ generation\\ 2 --id generation-2 {\n"),
             "{text}"
         );
         assert!(
             text.ends_with(
-                "  linux ($root)/boot/kernels/k1 init=/nix/store/t/init a=\\\"b c\\\" d=\\$e\n  initrd ($root)/boot/kernels/i1\n}\n"
+                "  linux ($root)/boot/kernels/k1 init=/nix/store/t/init a=b\\ c d=\\$e\n  initrd ($root)/boot/kernels/i1\n}\n"
             ),
             "{text}"
         );
+    }
+
+    /// The words that GRUB's shell makes of a line: backslashes and quotes as its manual has them; what else is special is refused.
+    fn words(line: &str) -> Option<Vec<String>> {
+        let (mut words, mut word) = (Vec::new(), None::<String>);
+        let mut characters = line.chars();
+        while let Some(c) = characters.next() {
+            match c {
+                '\\' => word.get_or_insert_default().push(characters.next()?),
+                '\'' => {
+                    let word = word.get_or_insert_default();
+                    loop {
+                        match characters.next()? {
+                            '\'' => break,
+                            c => word.push(c),
+                        }
+                    }
+                }
+                ' ' => words.extend(word.take()),
+                c if "\"$;&|<>{}#*?[]".contains(c) || c.is_control() => return None,
+                c => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        Some(words)
+    }
+
+    #[test]
+    fn any_text_is_one_word_for_grub() {
+        let printable = (' '..='~').chain(['ä', '日', '🐧']);
+        for c in printable.clone() {
+            for text in [
+                c.to_string(),
+                format!("a{c}b {c} {c}{c}"),
+                format!("{c}\\"),
+                format!("{c}\"'$"),
+                printable.clone().collect(),
+            ] {
+                assert_eq!(words(&word(&text)), Some(vec![text.clone()]), "{text:?}");
+            }
+        }
+        assert_eq!(words(&word("")), Some(vec![String::new()]));
+        assert_eq!(words(&word("a\nb")), Some(vec!["a b".to_owned()]));
+    }
+
+    #[test]
+    fn the_kernel_gets_its_arguments_as_they_are() {
+        // As `linux` hands them on.
+        let handed = |line: &str| {
+            let words = words(&arguments(line)).expect(line);
+            let quoted = words.iter().map(|word| match word.contains(' ') {
+                true => format!("\"{word}\""),
+                false => word.clone(),
+            });
+            quoted.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(handed("init=/x a=\"b c\" d"), "init=/x \"a=b c\" d");
+        assert_eq!(handed("memmap=64M$0x100 {a};b"), "memmap=64M$0x100 {a};b");
+        for c in ('!'..='~').filter(|c| *c != '"') {
+            let line = format!("a={c}b c");
+            assert_eq!(handed(&line), line);
+        }
     }
 }

@@ -90,7 +90,7 @@ rec {
         builtins.filter (part: part != "") (lib.splitString "/" (toString path))
       );
       kept = stringToCharacters "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.";
-      special = removeAttrs codes (kept ++ [ "/" ]);
+      special = removeAttrs codes (kept ++ [ "/" ]) // import ./high-bytes.nix { inherit lib; };
       escaped = replaceStrings ([ "/" ] ++ attrNames special) (
         [ "-" ] ++ map (code: "\\x${lib.toLower (hexByte code)}") (attrValues special)
       ) trimmed;

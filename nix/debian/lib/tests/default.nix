@@ -40,6 +40,9 @@ let
     "submodules"
     "aliases"
     "errors"
+    "names"
+    "texts"
+    "registries"
   ];
 
   failuresOf =

@@ -7,6 +7,7 @@
 }:
 
 let
+  text = import ../text.nix { inherit lib; };
   unitText = import ../systemd/unit-text.nix { inherit lib; };
 
   # NixOS's rule of what stage 1 mounts.
@@ -97,14 +98,14 @@ let
       description = "The device's label.";
     };
     size = lib.mkOption {
-      type = lib.types.nullOr lib.types.int;
+      type = lib.types.nullOr lib.types.ints.positive;
       default = null;
       description = "The file's size in MiB; it is made where it is missing.";
     };
     priority = lib.mkOption {
-      type = lib.types.nullOr lib.types.int;
+      type = lib.types.nullOr (lib.types.ints.between 0 32767);
       default = null;
-      description = "Its priority.";
+      description = "Its priority, the higher the earlier (swapon(2)).";
     };
     options = lib.mkOption {
       type = lib.types.listOf lib.types.str;
@@ -148,12 +149,10 @@ let
   # What stage 1 checks before it mounts it.
   isChecked = fs: !fs.noCheck && lib.elem fs.fsType [ "auto" "ext2" "ext3" "ext4" ];
 
-  fstabEscape = lib.replaceStrings [ " " "\t" ] [ "\\040" "\\011" ];
-
   fstabLine =
     fs:
-    "${fstabEscape (toString fs.device)} ${fstabEscape fs.mountPoint} ${fs.fsType} ${
-      lib.concatStringsSep "," (fs.options ++ lib.optional fs.autoResize "x-systemd.growfs")
+    "${text.fstab (toString fs.device)} ${text.fstab fs.mountPoint} ${text.fstab fs.fsType} ${
+      lib.concatMapStringsSep "," text.fstab (fs.options ++ lib.optional fs.autoResize "x-systemd.growfs")
     } 0 ${
       if
         fs.noCheck
@@ -173,6 +172,10 @@ let
       else
         "2"
     }\n";
+
+  # `//home/` → `/home`: how the kernel has it.
+  plainPath = path: "/" + lib.concatStringsSep "/" (lib.filter (part: part != "" && part != ".") (lib.splitString "/" path));
+  enabledNames = lib.attrNames (lib.filterAttrs (_: fs: fs.enable) config.fileSystems);
 
   swapDevice = swap: if swap.label != null then "/dev/disk/by-label/${swap.label}" else swap.device;
 in
@@ -219,7 +222,19 @@ in
     ++ map (fs: {
       assertion = fs.device != null || lib.elem fs.fsType [ "tmpfs" "overlay" ];
       message = "fileSystems.\"${fs.mountPoint}\".device is not set";
-    }) (lib.attrValues config.fileSystems);
+    }) (lib.attrValues config.fileSystems)
+    ++ lib.mapAttrsToList (name: fs: {
+      assertion = lib.hasPrefix "/" fs.mountPoint;
+      message = "fileSystems.${builtins.toJSON name}: the mount point ${builtins.toJSON fs.mountPoint} is not an absolute path";
+    }) config.fileSystems
+    ++ lib.mapAttrsToList (mountPoint: names: {
+      assertion = lib.length names == 1;
+      message = "fileSystems: ${lib.concatMapStringsSep " and " builtins.toJSON names} have one mount point, ${mountPoint}: change one of them";
+    }) (lib.groupBy (name: plainPath config.fileSystems.${name}.mountPoint) enabledNames)
+    ++ lib.mapAttrsToList (device: swaps: {
+      assertion = lib.length swaps == 1;
+      message = "swapDevices: ${toString (lib.length swaps)} entries have one device, ${device}: remove all but one";
+    }) (lib.groupBy swapDevice config.swapDevices);
 
     environment.etc = lib.mkMerge [
       {
@@ -229,8 +244,8 @@ in
           )
           + lib.concatMapStrings (
             swap:
-            "${swapDevice swap} none swap ${
-              lib.concatStringsSep "," (
+            "${text.fstab (swapDevice swap)} none swap ${
+              lib.concatMapStringsSep "," text.fstab (
                 swap.options ++ lib.optional (swap.priority != null) "pri=${toString swap.priority}"
               )
             } 0 0\n"
@@ -264,18 +279,19 @@ in
       lib.imap1 (
         index: swap:
         lib.nameValuePair "make-swap-${toString index}" {
-          description = "Make the swap file ${swap.device}";
+          description = "Make the swap file ${text.unitValue swap.device}";
           wantedBy = [ "swap.target" ];
           before = [ "${unitText.escapePath swap.device}.swap" ];
           unitConfig.DefaultDependencies = false;
-          unitConfig.RequiresMountsFor = dirOf swap.device;
+          unitConfig.RequiresMountsFor = text.unitWord (dirOf swap.device);
           script = ''
-            size=$(stat -c %s ${swap.device} 2>/dev/null || echo 0)
+            file=${lib.escapeShellArg swap.device}
+            size=$(stat -c %s "$file" 2>/dev/null || echo 0)
             if [ "$size" != $((${toString swap.size} * 1024 * 1024)) ]; then
-              rm -f ${swap.device}
-              fallocate -l ${toString swap.size}M ${swap.device}
-              chmod 0600 ${swap.device}
-              mkswap ${swap.device}
+              rm -f "$file"
+              fallocate -l ${toString swap.size}M "$file"
+              chmod 0600 "$file"
+              mkswap "$file"
             fi
           '';
           path = [ pkgs.util-linux ];

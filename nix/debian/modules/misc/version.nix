@@ -8,6 +8,7 @@
 
 let
   cfg = config.system.nixos;
+  text = import ../text.nix { inherit lib; };
 in
 {
   options.system = {
@@ -86,14 +87,14 @@ in
 
   config.environment.etc = {
     "os-release".text = ''
-      PRETTY_NAME="${cfg.distroName} (${pkgs.archive.pin.suite}, ${cfg.label})"
-      NAME="${cfg.distroName}"
+      PRETTY_NAME=${text.osRelease "${cfg.distroName} (${pkgs.archive.pin.suite}, ${cfg.label})"}
+      NAME=${text.osRelease cfg.distroName}
       ID=${cfg.distroId}
       VERSION_ID="13"
       VERSION_CODENAME=${pkgs.archive.pin.suite}
-      VERSION="${cfg.version}"
-      BUILD_ID="${cfg.version}"
-      ${lib.optionalString (cfg.variant_id != null) "VARIANT_ID=${cfg.variant_id}"}
+      VERSION=${text.osRelease cfg.version}
+      BUILD_ID=${text.osRelease cfg.version}
+      ${lib.optionalString (cfg.variant_id != null) "VARIANT_ID=${text.osRelease cfg.variant_id}"}
     '';
     issue.text = lib.mkDefault "${cfg.distroName} \\n \\l\n\n";
     motd.text = lib.mkDefault "";

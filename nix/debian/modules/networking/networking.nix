@@ -8,13 +8,61 @@
 
 let
   cfg = config.networking;
+  names = import ../../../names.nix;
+
+  # 0 to 255.
+  octet = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+  isIpv4 = text: builtins.match "(${octet}[.]){3}${octet}" text != null;
+  # RFC 4291, section 2.2: eight groups, or fewer with `::` once; the last two may be an IPv4 address.
+  isIpv6 =
+    text:
+    let
+      tail = builtins.match "(.*:)([0-9.]*[.][0-9.]*)" text;
+      plain = if tail != null && isIpv4 (lib.last tail) then "${lib.head tail}0:0" else text;
+      groups = lib.splitString ":" plain;
+      gaps = lib.length (lib.splitString "::" plain) - 1;
+      filled = lib.filter (group: group != "") groups;
+    in
+    lib.all (group: builtins.match "[0-9A-Fa-f]{1,4}" group != null) filled
+    && !lib.hasInfix ":::" plain
+    && (
+      if gaps == 0 then lib.length groups == 8 && lib.length filled == 8
+      else gaps == 1 && lib.length filled <= 7 && builtins.match "(:[^:].*|.*[^:]:)" plain == null
+    );
+  ipType =
+    length:
+    lib.types.addCheck lib.types.str (if length == 32 then isIpv4 else isIpv6)
+    // {
+      description = if length == 32 then "IPv4 address" else "IPv6 address";
+    };
+  anyIpType = lib.types.addCheck lib.types.str (text: isIpv4 text || isIpv6 text) // {
+    description = "IPv4 or IPv6 address";
+  };
+  # A network card's, so not a group's, nor none.
+  macType = lib.types.addCheck lib.types.str (
+    text:
+    builtins.match "[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}" text != null && text != "00:00:00:00:00:00"
+  ) // {
+    description = "MAC address of a network card (six pairs of hexadecimal digits, the first one even)";
+  };
+
+  # Who has what only one link of a machine can have.
+  heldTwice =
+    what: held:
+    lib.mapAttrsToList (value: holders: {
+      assertion = lib.length holders == 1;
+      message = "networking.interfaces: ${lib.concatMapStringsSep " and " (holder: holder.interface) holders} have one ${what}, ${value}: change one of them";
+    }) (lib.groupBy (holder: lib.toLower holder.value) (lib.unique held));
+  eachInterface = valuesOf: lib.concatLists (
+    lib.mapAttrsToList (interface: value: map (value: { inherit interface value; }) (valuesOf value)) cfg.interfaces
+  );
 
   addressType =
     length:
     lib.types.submodule {
       options = {
         address = lib.mkOption {
-          type = lib.types.str;
+          type = ipType length;
           description = "The address.";
         };
         prefixLength = lib.mkOption {
@@ -39,7 +87,7 @@ let
         lib.types.submodule {
           options = {
             address = lib.mkOption {
-              type = lib.types.str;
+              type = ipType length;
               description = "The network.";
             };
             prefixLength = lib.mkOption {
@@ -47,7 +95,8 @@ let
               description = "The length of its prefix in bits.";
             };
             via = lib.mkOption {
-              type = lib.types.nullOr lib.types.str;
+              # An IPv4 route may have a gateway of IPv6.
+              type = lib.types.nullOr anyIpType;
               default = null;
               description = "The gateway.";
             };
@@ -66,12 +115,14 @@ let
       description = "Whether it is configured by DHCP.";
     };
     macAddress = lib.mkOption {
-      type = lib.types.nullOr lib.types.str;
+      type = lib.types.nullOr macType;
       default = null;
+      example = "52:54:00:12:34:56";
       description = "The MAC address that it is given.";
     };
     mtu = lib.mkOption {
-      type = lib.types.nullOr lib.types.int;
+      # IPv4 needs 68 bytes (RFC 791).
+      type = lib.types.nullOr (lib.types.ints.between 68 65535);
       default = null;
       description = "Its MTU in bytes.";
     };
@@ -88,7 +139,7 @@ let
     lib.types.submodule {
       options = {
         address = lib.mkOption {
-          type = lib.types.str;
+          type = anyIpType;
           description = "The gateway's address.";
         };
         interface = lib.mkOption {
@@ -97,7 +148,7 @@ let
           description = "The link on which it is.";
         };
         metric = lib.mkOption {
-          type = lib.types.nullOr lib.types.int;
+          type = lib.types.nullOr lib.types.ints.u32;
           default = null;
           description = "The route's metric.";
         };
@@ -155,8 +206,12 @@ in
 {
   options.networking = {
     hostName = lib.mkOption {
-      type = lib.types.strMatching "^$|^[[:alnum:]]([[:alnum:]_-]{0,61}[[:alnum:]])?$";
+      # systemd drops an underscore, which NixOS lets through: the machine would have another name than the one that is set.
+      type = lib.types.strMatching "(${names.labelPattern})?" // {
+        description = "host name (one DNS label: letters A to Z, digits and hyphens, at most 63, without an underscore or a domain)";
+      };
       default = "nixos";
+      example = "web-1";
       description = "The machine's name; the host file's stem where the host file names none.";
     };
     fqdn = lib.mkOption {
@@ -232,6 +287,14 @@ in
   };
 
   config = {
+    assertions =
+      heldTwice "MAC address" (eachInterface (interface: lib.optional (interface.macAddress != null) interface.macAddress))
+      ++ heldTwice "address" (
+        eachInterface (
+          interface: map (address: address.address) (interface.ipv4.addresses ++ interface.ipv6.addresses)
+        )
+      );
+
     environment.etc = {
       hostname.text = "${cfg.hostName}\n";
       hosts.text =

@@ -40,18 +40,5 @@ in
     );
 
   # nixpkgs' `utils.escapeSystemdPath`: `/dev/disk/by-label/x` → `dev-disk-by\x2dlabel-x`.
-  escapePath =
-    path:
-    let
-      trimmed = lib.removePrefix "/" (lib.removeSuffix "/" path);
-      escape =
-        c:
-        if c == "/" then
-          "-"
-        else if builtins.match "[a-zA-Z0-9:_.]" c != null then
-          c
-        else
-          "\\x${lib.toLower (lib.fixedWidthString 2 "0" (lib.toHexString (lib.strings.charToInt c)))}";
-    in
-    if trimmed == "" then "-" else lib.stringAsChars escape trimmed;
+  escapePath = lib.strings.escapeSystemdPath;
 }

@@ -9,6 +9,29 @@
 let
   cfg = config.users;
 
+  # uid_t and gid_t have 32 bits, all of them set means none (credentials(7), chown(2)).
+  idType = lib.types.ints.between 0 4294967294 // {
+    description = "number of a user or group, 0 to 4294967294";
+  };
+  # What systemd takes for a name (systemd.io, "User/Group Name Syntax"), as text in unit files, sudoers and tmpfiles.d stays it.
+  isName = name: builtins.match "[A-Za-z_][A-Za-z0-9_.-]{0,30}[$]?" name != null;
+
+  # One assertion for each value that more than one has; `what` names the option, `shown` one of its holders.
+  noTwo =
+    {
+      what,
+      option,
+      shown,
+      values,
+    }:
+    lib.mapAttrsToList (value: holders: {
+      assertion = lib.length holders == 1;
+      message = "${what}: ${lib.concatMapStringsSep " and " shown holders} have one ${option}, ${value}: change one of them";
+    }) (lib.groupBy (holder: toString holder.value) values);
+  holders = attribute: set: lib.mapAttrsToList (key: item: { inherit key; value = item.${attribute}; }) set;
+  byKey = holder: lib.strings.escapeNixIdentifier holder.key;
+  hasValue = holder: holder.value != null;
+
   # Debian's base-passwd gives these their numbers; packages' own users come by their sysusers.d files.
   baseUsers = {
     root = { uid = 0; group = "root"; home = "/root"; shell = "/bin/bash"; };
@@ -76,7 +99,7 @@ let
           description = "The user's full name.";
         };
         uid = lib.mkOption {
-          type = lib.types.nullOr lib.types.int;
+          type = lib.types.nullOr idType;
           default = null;
           description = "The user's number; the next free one where null.";
         };
@@ -218,7 +241,7 @@ let
           description = "The group's name.";
         };
         gid = lib.mkOption {
-          type = lib.types.nullOr lib.types.int;
+          type = lib.types.nullOr idType;
           default = null;
           description = "The group's number; the next free one where null.";
         };
@@ -231,6 +254,7 @@ let
     };
 
   users = lib.filter (user: user.enable) (lib.attrValues cfg.users);
+  enabledUsers = holders "name" (lib.filterAttrs (_: user: user.enable) cfg.users);
 
   shellPath =
     shell:
@@ -272,7 +296,7 @@ in
     enforceIdUniqueness = lib.mkOption {
       type = lib.types.bool;
       default = true;
-      description = "Whether two users with one number are an error.";
+      description = "Whether two users, or two groups, with one number are an error.";
     };
 
     allowNoPasswordLogin = lib.mkOption {
@@ -337,10 +361,36 @@ in
           } (is it tracked by git? `git add' it)";
         }
       ]) users
-      ++ lib.mapAttrsToList (uid: named: {
-        assertion = !cfg.enforceIdUniqueness || lib.length named == 1;
-        message = "users.users: ${lib.concatMapStringsSep ", " (user: user.name) named} have one uid, ${uid}";
-      }) (lib.groupBy (user: toString user.uid) (lib.filter (user: user.uid != null) users));
+      ++ map (named: {
+        assertion = isName named.value;
+        message = "users.${named.of}.${byKey named}: ${builtins.toJSON named.value} is not a valid name: one begins with a letter or `_' and has letters, digits, `_', `.' and `-', at most 31";
+      }) (map (user: user // { of = "users"; }) enabledUsers ++ map (group: group // { of = "groups"; }) (holders "name" cfg.groups))
+      ++ noTwo {
+        what = "users.users";
+        option = "name";
+        shown = byKey;
+        values = enabledUsers;
+      }
+      ++ noTwo {
+        what = "users.groups";
+        option = "name";
+        shown = byKey;
+        values = holders "name" cfg.groups;
+      }
+      ++ lib.optionals cfg.enforceIdUniqueness (
+        noTwo {
+          what = "users.users";
+          option = "uid";
+          shown = byKey;
+          values = lib.filter hasValue (holders "uid" (lib.filterAttrs (_: user: user.enable) cfg.users));
+        }
+        ++ noTwo {
+          what = "users.groups";
+          option = "gid";
+          shown = byKey;
+          values = lib.filter hasValue (holders "gid" cfg.groups);
+        }
+      );
 
     system.build.stage2Users = {
       inherit (cfg) mutableUsers;

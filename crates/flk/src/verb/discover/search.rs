@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flk_identity::{Evidence, IDENTITIES, Identities, Identity, Pin, Pins, Verdict, judge};
+use flk_identity::{
+    Evidence, IDENTITIES, Identities, Identity, Pin, Pins, Verdict, is_same_name, judge,
+};
 use flk_lan::{ALIAS, Discovery, DiscoveryOptions, InterfaceId, LinkLocal, Machine};
 
 use crate::{
@@ -64,13 +66,24 @@ impl Trust {
         })
     }
 
+    /// Whether a pin or an identity has this name.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.pins.iter().any(|pin| pin.is_called(name))
+            || self.identities.iter().any(|host| host.is_called(name))
+    }
+
     /// What to look for, on these interfaces.
     fn options(&self, interfaces: &[String]) -> DiscoveryOptions {
         let mut names: Vec<String> = self
             .pins
             .iter()
-            .map(|pin| pin.host.clone())
-            .chain(self.identities.iter().map(|host| host.host.clone()))
+            .map(|pin| pin.host_name.as_ref().unwrap_or(&pin.host))
+            .chain(
+                self.identities
+                    .iter()
+                    .map(|host| host.host_name.as_ref().unwrap_or(&host.host)),
+            )
+            .map(|name| flk_identity::bare(name).to_ascii_lowercase())
             .collect();
         names.sort();
         names.dedup();
@@ -125,7 +138,24 @@ impl Found {
         claim
             .host
             .as_deref()
-            .or_else(|| name.and_then(|name| name.strip_suffix(".local")))
+            .or_else(|| name.map(flk_identity::bare))
+    }
+
+    /// Whether it is the machine of this name, by what the operator knows of it, or claims to be.
+    ///
+    /// The name that it says it has on the link counts only where no host that the operator knows has that name.
+    pub(crate) fn is_called(&self, name: &str, trust: &Trust) -> bool {
+        let is_known = match &self.verdict {
+            Verdict::Verified(pin) => pin.is_called(name),
+            Verdict::KnownHost(host) => host.is_called(name),
+            Verdict::Conflict { host, .. } => is_same_name(host, name),
+            Verdict::Unverified { .. } => self
+                .claimed_host()
+                .is_some_and(|host| is_same_name(host, name)),
+            _ => false,
+        };
+        let own = self.machine.claim.name.as_deref();
+        is_known || own.is_some_and(|own| is_same_name(own, name)) && !trust.knows(name)
     }
 
     /// Whether it is, or plays, a live machine or a known host. The link's printers and telephones are not.
@@ -357,4 +387,83 @@ pub(crate) fn is_at(machine: &Machine, address: &LinkLocal) -> bool {
     let is_own = own.is_some_and(|id| id.link_local() == address.address());
     let is_alias = address.address() == ALIAS && machine.holds_alias;
     zone && (machine.address.address() == address.address() || is_own || is_alias)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flk_identity::HostKey;
+    use flk_lan::Claim;
+
+    const BUILD: &str = "00112233445566778899aabbccddeeff";
+
+    fn public_key() -> String {
+        HostKey::generate("x").unwrap().public_file().unwrap()
+    }
+
+    fn found(claimed: &str, verdict: Verdict) -> Found {
+        let address = "fe80::5054:ff:fe12:3456%lo".parse().unwrap();
+        Found {
+            machine: Machine {
+                link: 1,
+                mac: None,
+                address,
+                heard: flk_lan::Heard::default(),
+                claim: Claim {
+                    name: Some(claimed.to_owned()),
+                    ..Claim::default()
+                },
+                holds_alias: false,
+            },
+            key: None,
+            verdict,
+            is_settled: true,
+        }
+    }
+
+    #[test]
+    fn machines_are_found_by_host_host_name_and_local_alike() {
+        let pin = Pin::new(BUILD, "web", &public_key()).unwrap();
+        let pin = pin.with_host_name(Some("frontend"));
+        let database = Identity {
+            host: "db".into(),
+            host_name: Some("database".into()),
+            ..Identity::default()
+        };
+        let trust = Trust {
+            places: Places::of("/cache".into(), "/data".into()),
+            pins: vec![pin.clone()],
+            identities: vec![database.clone()],
+        };
+        // A conflict on the link made it another name than the one of its configuration.
+        let live = found("frontend2.local", Verdict::Verified(pin));
+        let host = found("database.local", Verdict::KnownHost(database));
+        for (machine, names) in [
+            (&live, ["web", "frontend", "frontend2"]),
+            (&host, ["db", "database", "DataBase"]),
+        ] {
+            for name in names {
+                for form in [
+                    name.to_owned(),
+                    name.to_uppercase(),
+                    format!("{name}.local"),
+                    format!("{name}.LOCAL."),
+                ] {
+                    assert!(machine.is_called(&form, &trust), "{form}");
+                    let other = if std::ptr::eq(machine, &live) {
+                        &host
+                    } else {
+                        &live
+                    };
+                    assert!(!other.is_called(&form, &trust), "{form}");
+                }
+            }
+        }
+        // A machine of the operator's that says it is another of his hosts is not that host.
+        let pin = Pin::new(BUILD, "other", &public_key()).unwrap();
+        for name in ["db.local", "frontend.local"] {
+            let posing = found(name, Verdict::Verified(pin.clone()));
+            assert!(!posing.is_called(name, &trust), "{name}");
+        }
+    }
 }

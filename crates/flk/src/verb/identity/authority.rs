@@ -80,7 +80,7 @@ pub(crate) fn run(verb: Verb, identities: &[Identity]) -> Result<()> {
 
 /// The registered link-local addresses of a host.
 pub(crate) fn addresses_of(identities: &[Identity], host: &str) -> Vec<Ipv6Addr> {
-    let of_host = identities.iter().filter(|one| one.host == host);
+    let of_host = identities.iter().filter(|one| one.is_called(host));
     of_host.flat_map(Identity::addresses).collect()
 }
 

@@ -135,6 +135,11 @@ pub(crate) fn learn(
     }
     let identity = Identity {
         host: host.clone(),
+        // What is installed from its ISO has its name.
+        host_name: destination
+            .pin()
+            .filter(|pin| flk_identity::is_same_name(&pin.host, host))
+            .and_then(|pin| pin.host_name.clone()),
         macs,
         public_key: Some(key.trim().to_owned()),
         learned: Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
@@ -203,5 +208,14 @@ mod tests {
     #[test]
     fn a_folder_is_one_word_for_the_shell() {
         assert_eq!(quoted("/a b'; reboot"), "'/a b'\\''; reboot'");
+        // Read by a shell.
+        let texts: Vec<String> = (' '..='~').map(|c| format!("{c}a{c}{c} '{c}")).collect();
+        let words: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("printf '%s\\n' {}", words.join(" "))])
+            .output()
+            .unwrap();
+        let read = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(read.lines().collect::<Vec<_>>(), texts);
     }
 }

@@ -177,6 +177,10 @@ fn shown(one: &Identity) -> String {
         ));
     }
     for (name, text) in [
+        (
+            "name",
+            one.host_name.as_ref().map(|name| format!("{name}.local")),
+        ),
         ("host key", one.fingerprint()),
         ("learned", one.learned.clone()),
         ("by build", one.build.clone()),

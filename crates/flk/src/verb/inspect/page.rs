@@ -205,6 +205,7 @@ fn escaped(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -245,5 +246,20 @@ mod tests {
             escaped("<a href=\"x\">&"),
             "&lt;a href=&quot;x&quot;&gt;&amp;"
         );
+        let entities = [
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+            ("&quot;", "\""),
+            ("&#39;", "'"),
+            ("&amp;", "&"),
+        ];
+        for text in (' '..='~').map(|c| format!("{c}{c}a{c}lt;")) {
+            let written = escaped(&text);
+            assert!(!written.contains(['<', '>', '"', '\'']), "{written}");
+            let read = entities
+                .iter()
+                .fold(written, |text, (entity, plain)| text.replace(entity, plain));
+            assert_eq!(read, text);
+        }
     }
 }

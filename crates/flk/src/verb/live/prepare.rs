@@ -257,5 +257,29 @@ mod tests {
             assert_eq!(word("host", value), expected);
         }
         assert_eq!(word("host", &"x".repeat(300)).len(), TXT_MAX);
+        for value in (' '..='~').map(|c| format!("{c}a{c}{c}b {c}")) {
+            assert_eq!(words(&word("host", &value)), [format!("host={value}")]);
+        }
+    }
+
+    /// As systemd splits a value into words: at blanks, with quotes and backslashes.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word) = (Vec::new(), None::<String>);
+        let mut quote = None;
+        let mut characters = line.chars();
+        while let Some(c) = characters.next() {
+            match (quote, c) {
+                (_, '\\') => word.get_or_insert_default().extend(characters.next()),
+                (Some(end), c) if c == end => quote = None,
+                (None, '"' | '\'') => {
+                    word.get_or_insert_default();
+                    quote = Some(c);
+                }
+                (None, ' ') => words.extend(word.take()),
+                (_, c) => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        words
     }
 }

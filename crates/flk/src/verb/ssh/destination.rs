@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flk_identity::{Expected, Identity, Verdict};
+use flk_identity::{Expected, Identity, Verdict, is_same_name};
 use flk_lan::{ALIAS, LinkLocal, Zone};
 
 use crate::{
@@ -34,7 +34,7 @@ pub(crate) struct Target {
 /// A machine by its name or its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A host of pins or identities; `.local` is taken off.
+    /// A host of pins or identities, or a machine's name on the link; `.local` is taken off.
     Host(String),
     /// A link-local address.
     Address(LinkLocal),
@@ -54,9 +54,8 @@ impl std::str::FromStr for Target {
         let place = if rest.contains(':') {
             Place::Address(rest.parse().map_err(|error| format!("{error}"))?)
         } else {
-            let host = rest.strip_suffix(".local").unwrap_or(rest);
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            if host.is_empty() || host.starts_with(['-', '.']) || !host.chars().all(plain) {
+            let host = flk_identity::bare(rest);
+            if flk_identity::check_host(host).is_err() {
                 return Err("it is neither a host's name nor a link-local address".into());
             }
             Place::Host(host.into())
@@ -102,7 +101,7 @@ impl Destination {
         let Candidates { trust, found, .. } = &candidates;
         let fits: Vec<(&Found, Expected)> = found
             .iter()
-            .filter_map(|found| Some((found, expected(found, &target.place)?)))
+            .filter_map(|found| Some((found, expected(found, &target.place, trust)?)))
             .collect();
         match &fits[..] {
             [(found, expected)] => {
@@ -142,7 +141,7 @@ impl Destination {
         }
         let trust = &candidates.trust;
         if let Place::Host(host) = &target.place
-            && let Some(identity) = trust.identities.iter().find(|one| one.host == *host)
+            && let Some(identity) = trust.identities.iter().find(|one| one.is_called(host))
             && let Some(expected) = Expected::host(identity)
         {
             ui::note(format_args!(
@@ -223,7 +222,7 @@ fn candidates(target: &Target, trust: Trust) -> Result<Candidates> {
         let now = Instant::now();
         let fitting = found
             .iter()
-            .filter(|one| expected(one, &target.place).is_some());
+            .filter(|one| expected(one, &target.place, &search.trust).is_some());
         let count = fitting.count();
         if fits == 0 && count > 0 {
             // An address is one machine's, so there is nothing to wait for; but `fe80::47` may be two's.
@@ -250,9 +249,9 @@ fn candidates(target: &Target, trust: Trust) -> Result<Candidates> {
 }
 
 /// The key by which a machine that was found is the one that is wanted, if it is.
-fn expected(found: &Found, place: &Place) -> Option<Expected> {
+fn expected(found: &Found, place: &Place, trust: &Trust) -> Option<Expected> {
     let by_place = match place {
-        Place::Host(host) => found.host() == Some(host.as_str()),
+        Place::Host(host) => found.is_called(host, trust),
         Place::Address(address) => is_at(&found.machine, address),
     };
     match &found.verdict {
@@ -267,7 +266,9 @@ fn refusal(target: &Target, candidates: &Candidates) -> Option<Failure> {
     let there = candidates.found.iter().find(|found| {
         let is_meant = match &target.place {
             Place::Host(host) => {
-                found.claimed_host() == Some(host.as_str()) || found.host() == Some(host.as_str())
+                let claimed = found.claimed_host();
+                claimed.is_some_and(|claimed| is_same_name(claimed, host))
+                    || found.is_called(host, &candidates.trust)
             }
             Place::Address(address) => is_at(&found.machine, address),
         };
@@ -320,7 +321,7 @@ fn wanted(target: &Target, there: &Found, trust: &Trust) -> Vec<(String, String)
     let mut pins: Vec<_> = trust
         .pins
         .iter()
-        .filter(|pin| Some(pin.host.as_str()) == host)
+        .filter(|pin| host.is_some_and(|host| pin.is_called(host)))
         .collect();
     if pins.iter().any(|pin| Some(pin.build.as_str()) == claimed) {
         pins.retain(|pin| Some(pin.build.as_str()) == claimed);
@@ -332,7 +333,7 @@ fn wanted(target: &Target, there: &Found, trust: &Trust) -> Vec<(String, String)
     let identity: Option<&Identity> = trust
         .identities
         .iter()
-        .find(|one| Some(one.host.as_str()) == host);
+        .find(|one| host.is_some_and(|host| one.is_called(host)));
     if let Some(identity) = identity
         && let Some(fingerprint) = identity.fingerprint()
     {
@@ -356,7 +357,7 @@ fn unknown(target: &Target, candidates: &Candidates) -> Failure {
     let failure = Failure::new(format!("{place} was not found on {links}"))
         .hint("`flk discover` shows who is there");
     match place {
-        Place::Host(host) if !candidates.trust.pins.iter().any(|pin| pin.host == *host) => failure
+        Place::Host(host) if !candidates.trust.pins.iter().any(|pin| pin.is_called(host)) => failure
             .hint(format!("no ISO of {host} was made by this user on this machine (`flk pins list`), and no identities.toml here has its key")),
         _ => failure,
     }
@@ -380,6 +381,8 @@ mod tests {
             host("root@NixOS.local"),
             (Some("root".into()), "NixOS".into())
         );
+        assert_eq!(host("web.LOCAL."), (None, "web".into()));
+        assert_eq!(host("web.example.org."), (None, "web.example.org".into()));
         let target: Target = "nixos@fe80::47%eno1".parse().unwrap();
         assert_eq!(target.user.as_deref(), Some("nixos"));
         assert_eq!(target.place.to_string(), "fe80::47%eno1");

@@ -82,8 +82,13 @@ impl Destination {
 
     /// The build of the live machine's ISO.
     pub(crate) fn build(&self) -> Option<&str> {
+        self.pin().map(|pin| pin.build.as_str())
+    }
+
+    /// The pin by which the live machine is known.
+    pub(crate) fn pin(&self) -> Option<&flk_identity::Pin> {
         match &self.found.as_ref()?.verdict {
-            flk_identity::Verdict::Verified(pin) => Some(&pin.build),
+            flk_identity::Verdict::Verified(pin) => Some(pin),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@
 
 let
   cfg = config.isoImage;
+  names = import ../../../../names.nix;
   raws = pkgs.debian.raws;
 
   # The loaders' menu: what each entry is called and starts. `called` tells a variant from the others.
@@ -62,9 +63,7 @@ let
       (withArgument "nomodeset" "Safe graphics (nomodeset)" "nomodeset")
     ];
 
-  # A title is a line; GRUB's double quotes leave some characters their meaning.
-  line = lib.replaceStrings [ "\n" ] [ " " ];
-  quoted = title: "\"${lib.escape [ "\\" "\"" "$" ] (line title)}\"";
+  text = import ../../text.nix { inherit lib; };
 
   # Where a system's kernel and initrd are on the medium; a variant whose are the same has no others.
   sources = system: {
@@ -101,15 +100,15 @@ let
     ''
       set timeout=${if config.boot.loader.timeout == null then "-1" else toString timeout}
       set default=0
-      search --no-floppy --set=root --label ${cfg.volumeID}
+      search --no-floppy --set=root --label ${text.grubWord cfg.volumeID}
       if serial --unit=0 --speed=115200; then
         terminal_input console serial
         terminal_output console serial
       fi
     ''
     + lib.concatMapStrings (entry: ''
-      menuentry ${quoted entry.title} --id ${entry.name} {
-        linux ${entry.files.kernel.target} ${entry.arguments}
+      menuentry ${text.grubWord entry.title} --id ${text.grubWord entry.name} {
+        linux ${entry.files.kernel.target} ${text.grubArguments entry.arguments}
         initrd ${entry.files.initrd.target}
       }
     '') entries
@@ -131,10 +130,10 @@ let
     + lib.concatMapStrings (entry: ''
 
       LABEL ${entry.name}
-        MENU LABEL ${line entry.title}
+        MENU LABEL ${text.isolinuxLabel entry.title}
         LINUX ${entry.files.kernel.target}
         INITRD ${entry.files.initrd.target}
-        APPEND ${entry.arguments}
+        APPEND ${text.oneLine entry.arguments}
     '') entries
   );
 
@@ -187,9 +186,13 @@ in
 
     isoImage = {
       volumeID = lib.mkOption {
-        type = lib.types.strMatching ".{1,32}";
-        default = builtins.substring 0 32 "flk-${config.networking.hostName}";
+        # What udev leaves as it is in /dev/disk/by-label.
+        type = lib.types.strMatching "[A-Za-z0-9#+.:=@_-]{1,32}" // {
+          description = "volume ID (1 to 32 of A to Z, a to z, 0 to 9 and # + - . : = @ _)";
+        };
+        default = names.volumeId config.networking.hostName;
         defaultText = "flk-HOST";
+        example = "RESCUE";
         description = "The volume's ID, at most 32 characters: stage 1 finds the medium by it.";
       };
       edition = lib.mkOption {

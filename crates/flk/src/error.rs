@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt::Write as _};
 
+use crate::ui;
+
 /// `Result` of a verb.
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -135,7 +137,17 @@ fn advice(error: &(dyn Error + 'static)) -> (Vec<String>, Option<String>) {
                     .map(|command| format!("the whole log: {command}")),
             ),
             flk_nix::Error::Command { message, .. } => (Vec::new(), store_hint(message)),
-            flk_nix::Error::Evaluation(failure) => (Vec::new(), store_hint(&failure.message)),
+            flk_nix::Error::Evaluation(failure) => {
+                let trace = ui::is_verbose().then_some(&failure.full);
+                (
+                    trace
+                        .into_iter()
+                        .flat_map(|text| text.lines())
+                        .map(str::to_owned)
+                        .collect(),
+                    store_hint(&failure.message),
+                )
+            }
             _ => (Vec::new(), None),
         };
     }

@@ -18,6 +18,7 @@ use crate::{
     archive,
     error::{Failure, Result},
     place::{self, write_whole},
+    refusal::refuse,
     ui::{self, Phase, Unit},
     workspace::Workspace,
 };
@@ -305,52 +306,6 @@ pub(crate) fn without_hosts(workspace: &Workspace, error: &flk_nix::Error) -> Op
         })
 }
 
-/// Why a host does not evaluate, in terms of the user's files.
-pub(crate) fn refuse(workspace: &Workspace, host: &str, error: flk_nix::Error) -> Failure {
-    let error = workspace.explain(error);
-    if let Some(failure) = without_hosts(workspace, &error) {
-        return failure;
-    }
-    if let flk_nix::Error::Evaluation(failure) = &error
-        && let Some(name) = undefined_variable(&failure.message)
-        && let near = packages_near(workspace, host, name)
-        && !near.is_empty()
-    {
-        let hint = format!("packages with a name like `{name}': {}", near.join(", "));
-        return Failure::new(format!("{host} does not evaluate"))
-            .because(error)
-            .hint(hint);
-    }
-    let is_evaluation = matches!(error, flk_nix::Error::Evaluation(_));
-    let failure = Failure::new(format!("{host} does not evaluate")).because(error);
-    if is_evaluation && !ui::is_verbose() {
-        failure.hint("--verbose shows Nix's whole trace")
-    } else {
-        failure
-    }
-}
-
-/// The name in Nix's message about one that is not bound, as `with pkgs; [ htpo ]` gives it.
-fn undefined_variable(message: &str) -> Option<&str> {
-    let (_, rest) = message.split_once("undefined variable '")?;
-    Some(rest.split_once('\'')?.0)
-}
-
-/// Packages of the built-in channel whose names are like `name`; none where the channel does not know.
-fn packages_near(workspace: &Workspace, host: &str, name: &str) -> Vec<String> {
-    let apply = format!(
-        "hosts: (builtins.getAttr {} hosts).pkgs.debian.nearest {}",
-        quote(host),
-        quote(name)
-    );
-    workspace
-        .nix
-        .evaluate(&workspace.flake, "nixosConfigurations", &apply, &mut |_| {})
-        .ok()
-        .and_then(|json| serde_json::from_value(json).ok())
-        .unwrap_or_default()
-}
-
 /// Shows an event of Nix.
 pub(crate) fn tell(phase: &Phase, event: Event) {
     match event {
@@ -422,15 +377,6 @@ mod tests {
     fn names_are_short() {
         assert_eq!(short_name("/nix/store/abc-htop-3.4.drv"), "htop-3.4");
         assert_eq!(short_name("/nix/store/abc-usr"), "usr");
-    }
-
-    #[test]
-    fn undefined_variables_are_named() {
-        assert_eq!(
-            undefined_variable("undefined variable 'htpo'"),
-            Some("htpo")
-        );
-        assert_eq!(undefined_variable("attribute 'htpo' missing"), None);
     }
 
     #[test]

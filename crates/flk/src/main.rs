@@ -14,6 +14,7 @@ mod image;
 mod interruption;
 mod lock;
 mod place;
+mod refusal;
 mod repository;
 mod request;
 mod running_system;

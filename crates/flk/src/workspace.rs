@@ -14,6 +14,7 @@ use crate::{
     hosts_folder::{self, Chosen, REPOSITORY},
     lock::{Declared, Lock},
     place::{self, Places, search_path},
+    refusal::point_at_users_file,
     repository::{ChannelKind, PIN, Repository, has_hosts},
     request::request,
     ui,
@@ -161,14 +162,17 @@ impl Workspace {
         let flk_nix::Error::Evaluation(mut failure) = error else {
             return error;
         };
-        if let Ok(sources) = self.sources() {
-            failure.relocate(&sources.source, "");
+        let source = self.sources().ok().map(|sources| sources.source);
+        if let Some(source) = &source {
+            failure.relocate(source, "");
         }
         // Newer versions of Nix name a file of a git repository by where it really is.
         let top = self.repository.git.as_ref().map(|git| &git.top);
         let top = top.unwrap_or(&self.repository.root);
         failure.relocate(&top.to_string_lossy(), "");
         failure.relocate(&self.channel.store_path.to_string_lossy(), "<flk>");
+        let source = source.as_deref().map(Path::new);
+        point_at_users_file(&mut failure, source, ui::is_verbose());
         flk_nix::Error::Evaluation(failure)
     }
 }
@@ -189,7 +193,8 @@ pub(crate) fn refuse_channel(repository: &Repository, channel: Option<&str>) -> 
 pub(crate) fn find_nix(kind: ChannelKind) -> Result<Nix> {
     let options = Options {
         without_default_substituter: kind == ChannelKind::Debian,
-        show_trace: ui::is_verbose(),
+        // An error's place among the user's files is in it.
+        show_trace: true,
         initial_heap: place::initial_heap(),
     };
     Ok(Nix::find(&search_path(), options)?.with_request(request()))

@@ -87,12 +87,35 @@ const REFUSED: &[Refused] = &[
             "flk init --channel nixpkgs",
         ],
     ),
+    // Nix fails in flk's library; what called it is the user's.
+    (
+        "deep",
+        "{ lib, ... }:\n{\n  imports = [ ../base.nix ];\n  networking.domain = lib.concatMapStrings (x: x) 5;\n}\n",
+        &["hosts/deep.nix:4"],
+    ),
     (
         "go",
         "{ pkgs, ... }:\n{\n  imports = [ ../base.nix ];\n  environment.systemPackages = [ (pkgs.callPackage ../own.nix { }) ];\n}\n",
         &["`buildGoModule' has nothing to make `of-own-nix' (own.nix:3) with"],
     ),
 ];
+
+/// A host that lacks packages, in three of its files.
+const PACKAGES: &[Refused] = &[(
+    "packages",
+    "{ pkgs, lib, ... }:\n{\n  imports = [ ../base.nix ../desktop.nix ../unused ];\n  environment.systemPackages = with pkgs; [\n    vim helix\n    exa (lib.getBin nixpkgs-fmt)\n  ];\n  programs.zsh.enable = lib.mkIf false pkgs.no-such-shell;\n}\n",
+    &[
+        "7 packages that the host asks for do not exist:",
+        "- helix (hosts/packages.nix:5)\n    Debian has: hx",
+        "- exa (hosts/packages.nix:6)\n    Debian has: eza",
+        "- nixpkgs-fmt (hosts/packages.nix:6)",
+        "- no-such-shell (hosts/packages.nix:8)",
+        "- noto-fonts (desktop.nix:3)\n    Debian has: fonts-noto",
+        "- discord (desktop.nix:3)",
+        "- python3Packages.requsts (unused/default.nix:2)\n    Debian has: requests",
+        "--channel nixpkgs",
+    ],
+)];
 
 /// Hosts that NixOS takes.
 const TAKEN: &[(&str, &str)] = &[
@@ -150,13 +173,24 @@ fn bench() -> Option<Workbench> {
         ("base.nix", BASE),
         ("asks.nix", "{ home-manager, ... }: { }\n"),
         (
+            "desktop.nix",
+            "{ pkgs, ... }:\n{\n  fonts.packages = [ pkgs.noto-fonts pkgs.discord pkgs.vim ];\n}\n",
+        ),
+        (
+            "unused/default.nix",
+            "{ pkgs, ... }:\n{ environment.systemPackages = with pkgs; [ python3Packages.requsts ]; }\n",
+        ),
+        (
             "own.nix",
             "{ buildGoModule }:\nbuildGoModule {\n  name = \"of-own-nix\";\n}\n",
         ),
     ] {
         bench.write(&format!("r/{file}"), text);
     }
-    let refused = REFUSED.iter().map(|(name, text, _)| (*name, *text));
+    let refused = REFUSED
+        .iter()
+        .chain(PACKAGES)
+        .map(|(name, text, _)| (*name, *text));
     for (name, text) in refused.chain(TAKEN.iter().copied()) {
         bench.write(&format!("r/hosts/{name}.nix"), text);
     }
@@ -177,7 +211,7 @@ fn messages_name_the_users_files_and_all_that_is_missing() {
     for (name, _) in TAKEN {
         assert_eq!(host(name)["evaluates"], true, "{}", host(name));
     }
-    for (name, _, expected) in REFUSED {
+    for (name, _, expected) in REFUSED.iter().chain(PACKAGES) {
         let error = host(name)["error"].as_str().unwrap_or_default();
         for text in *expected {
             // In a line.
@@ -191,4 +225,29 @@ fn messages_name_the_users_files_and_all_that_is_missing() {
             assert!(!error.contains(noise), "{name}: {error}");
         }
     }
+
+    // The same in full, where the host is what was asked for; Nix's trace with --verbose alone.
+    for host in ["packages", "deep", "files"] {
+        let (_, _, expected) = REFUSED
+            .iter()
+            .chain(PACKAGES)
+            .find(|(name, _, _)| *name == host)
+            .unwrap();
+        let run = bench.flk_in("r", &["iso", host, "--dry-run"]).ended(1);
+        for text in *expected {
+            // Set in below `caused by:`.
+            let text = text.replace('\n', "\n    ");
+            assert!(
+                run.stderr.contains(&text),
+                "{host}: {text:?}\n{}",
+                run.stderr
+            );
+        }
+        assert!(!run.stderr.contains("<flk>"), "{host}: {}", run.stderr);
+    }
+    bench
+        .flk_in("r", &["iso", "deep", "--dry-run", "--verbose"])
+        .ended(1)
+        .said("<flk>/nix/debian/lib/")
+        .said("hosts/deep.nix:4");
 }

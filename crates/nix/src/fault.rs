@@ -32,8 +32,35 @@ pub struct EvaluationFailure {
     pub position: Option<Position>,
     /// The lines of source that Nix shows at that position.
     pub frame: Vec<String>,
+    /// What was being evaluated, innermost first.
+    pub trace: Vec<Step>,
     /// All that Nix said.
     pub full: String,
+}
+
+/// A step of a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// An expression.
+    At {
+        /// Where it is.
+        position: Position,
+        /// The lines of source that Nix shows there.
+        frame: Vec<String>,
+    },
+    /// An argument of a NixOS module.
+    Argument {
+        /// Its name.
+        name: String,
+        /// The module's file.
+        file: String,
+    },
+    /// What a NixOS module defines.
+    Definitions {
+        /// The module's file.
+        file: String,
+    },
 }
 
 impl std::error::Error for EvaluationFailure {}
@@ -82,7 +109,11 @@ impl EvaluationFailure {
             .copied()
             .find(|&index| index > start)
             .unwrap_or(lines.len());
+        // Nix before 2.20 has the trace below the error, newer ones above it.
+        let mut trace = steps(&lines[start..end]);
+        trace.extend(steps(&lines[..start]).into_iter().rev());
         let mut failure = Self {
+            trace,
             full: text.to_owned(),
             ..Self::default()
         };
@@ -121,13 +152,50 @@ impl EvaluationFailure {
             "" => String::new(),
             folder => format!("{}/", folder.trim_end_matches('/')),
         };
+        let files = self.trace.iter_mut().map(|step| match step {
+            Step::At { position, .. } => &mut position.file,
+            Step::Argument { file, .. } | Step::Definitions { file } => file,
+        });
         for text in [&mut self.message, &mut self.full]
             .into_iter()
             .chain(self.position.as_mut().map(|position| &mut position.file))
+            .chain(files)
         {
             *text = replaced(text, &from, &to);
         }
     }
+}
+
+/// The steps of a trace, in the order of the lines.
+fn steps(lines: &[&str]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let line = line.trim();
+        if let Some(position) = position(line) {
+            let frame = lines[index + 1..]
+                .iter()
+                .skip_while(|line| line.trim().is_empty())
+                .take_while(|line| is_frame(line.trim()))
+                .map(|line| unindent(line).to_owned())
+                .collect();
+            steps.push(Step::At { position, frame });
+        } else if let Some((_, rest)) = line.split_once("while evaluating the module argument `")
+            && let Some((name, rest)) = rest.split_once("' in \"")
+            && let Some((file, _)) = rest.rsplit_once('"')
+        {
+            steps.push(Step::Argument {
+                name: name.to_owned(),
+                file: file.to_owned(),
+            });
+        } else if let Some((_, rest)) = line.split_once("while evaluating definitions from `")
+            && let Some((file, _)) = rest.rsplit_once('\'')
+        {
+            steps.push(Step::Definitions {
+                file: file.to_owned(),
+            });
+        }
+    }
+    steps
 }
 
 /// Replaces a folder where a path begins with it, not where it is in the middle of one.
@@ -261,6 +329,65 @@ error: syntax error, unexpected '=', expecting ';'
             failure.message,
             "evaluation aborted with the following error message: 'hi\nFailed assertions:\n- no keys'"
         );
+    }
+
+    #[test]
+    fn traces_of_either_order_are_innermost_first() {
+        let old = "error: infinite recursion encountered
+
+       at /nix/store/n-source/lib/modules.nix:5:6:
+
+            5| x
+             | ^
+
+       … while evaluating the module argument `hardware' in \"/nix/store/r-source/hosts/a.nix\":
+
+       … while evaluating 'f'
+
+       at /nix/store/r-source/hosts/a.nix:3:4:
+
+            3|   imports = [ hardware.x ];
+             |             ^
+
+       … while evaluating definitions from `/nix/store/r-source/base.nix':
+";
+        let new = "error:
+       … while evaluating definitions from `/nix/store/r-source/base.nix':
+
+       … while calling 'f'
+         at /nix/store/r-source/hosts/a.nix:3:4:
+            3|   imports = [ hardware.x ];
+             |             ^
+
+       … while evaluating the module argument `hardware' in \"/nix/store/r-source/hosts/a.nix\":
+
+       error: infinite recursion encountered
+       at /nix/store/n-source/lib/modules.nix:5:6:
+            5| x
+             | ^
+";
+        let shown = |text: &str| {
+            let mut failure = EvaluationFailure::parse(text);
+            failure.relocate("/nix/store/r-source", "");
+            let show = |step: &Step| match step {
+                Step::At { position, frame } => format!("{position} {}", frame.len()),
+                Step::Argument { name, file } => format!("{name} of {file}"),
+                Step::Definitions { file } => format!("definitions of {file}"),
+            };
+            failure.trace.iter().map(show).collect::<Vec<_>>()
+        };
+        for text in [old, new] {
+            assert_eq!(
+                shown(text),
+                [
+                    "/nix/store/n-source/lib/modules.nix:5:6 2",
+                    "hardware of hosts/a.nix",
+                    "hosts/a.nix:3:4 2",
+                    "definitions of base.nix",
+                ],
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -28,19 +28,8 @@ let
     else
       package;
 
-  # At most five names of packages that are like `name`, the likest first.
-  nearest =
-    name:
-    let
-      length = builtins.stringLength name;
-      sharesStart = other: builtins.substring 0 1 other == builtins.substring 0 1 name;
-      isAsLong =
-        other: builtins.stringLength other >= length - 2 && builtins.stringLength other <= length + 2;
-      candidates = lib.filter (
-        other: sharesStart other && isAsLong other && lib.strings.levenshteinAtMost 2 name other
-      ) (lib.attrNames known);
-    in
-    lib.take 5 (lib.sortOn (lib.strings.levenshtein name) candidates);
+  # At most five names of packages that may be meant, the likest first.
+  nearest = import ./suggestions.nix { inherit lib known; };
 
   # Without the epoch, as nixpkgs' versions are.
   upstreamVersion = package: lib.last (lib.splitString ":" package.version);

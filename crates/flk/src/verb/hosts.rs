@@ -10,6 +10,7 @@ use crate::{
     archive,
     error::Result,
     evaluation::{at_a_time, host_names, no_hosts, tell},
+    refusal::explain,
     ui::{self, Phase, Unit},
     workspace::{Origin, Workspace},
 };
@@ -119,7 +120,7 @@ fn alone(workspace: &Workspace, name: &str) -> Host {
             channel: workspace.kind.name(),
             system: None,
             evaluates: false,
-            error: Some(in_a_line(&workspace.explain(error))),
+            error: Some(in_a_line(&explain(workspace, name, error))),
         },
     }
 }

@@ -16,7 +16,8 @@ use super::{
 use crate::{
     archive,
     error::{Context, Failure, Result},
-    evaluation::{refuse, tell},
+    evaluation::tell,
+    refusal::refuse,
     repository::{ChannelKind, Repository},
     ui::{Phase, Unit},
     workspace::{Origin, Workspace, find_nix},

@@ -33,4 +33,6 @@ pub(crate) enum Error {
     Bench(#[from] flk_tests::BenchError),
     #[error("the demo cannot go on: {0}")]
     Demo(String),
+    #[error("NixOS: {0}")]
+    Nixos(String),
 }

@@ -5,6 +5,7 @@ mod demo;
 mod error;
 mod fuzz;
 mod lanes;
+mod nixos;
 mod options;
 mod setup;
 mod suite;
@@ -48,6 +49,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Walk flk's whole road on NixOS's own modules: hosts, ISO, boot, ssh, install, switch, rollback
+    Nixos(nixos::Options),
     /// What a change has to pass: format, clippy, tidy, every test
     Ci,
     /// Install what is missing (as root) and build flk in release mode
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Demo => setup::run().and_then(|()| demo::run()),
         Task::Test { quick } => suite::run(quick),
         Task::Fuzz { targets, seconds } => fuzz::run(&targets, seconds).map(drop),
+        Task::Nixos(options) => nixos::run(&options),
         Task::Ci => gate(),
         Task::Setup => setup::run(),
         Task::Options { nixpkgs } => options::run(&nixpkgs),

@@ -74,16 +74,15 @@ let
     suites: if builtins.isAttrs (suites.system or null) then suites.system else suites;
 
   callSuites =
-    file: arguments:
+    file: given: arguments:
     let
-      given = import file;
       wanted = builtins.functionArgs given;
       unknown = lib.attrNames (lib.filterAttrs (name: isOptional: !isOptional && !(arguments ? ${name})) wanted);
     in
     if !builtins.isFunction given then
       given
     else if unknown != [ ] then
-      throw "${toString file} asks for ${lib.concatStringsSep ", " unknown}; suites have the arguments ${lib.concatStringsSep ", " (lib.attrNames arguments)}"
+      throw "${file} asks for ${lib.concatStringsSep ", " unknown}; suites have the arguments ${lib.concatStringsSep ", " (lib.attrNames arguments)}"
     else
       given (if wanted == { } then arguments else builtins.intersectAttrs wanted arguments);
 in
@@ -111,6 +110,8 @@ in
       root,
       # Further arguments of modules, as digga has them.
       importables ? { },
+      # Suites that are in no file, or null.
+      suites ? null,
       # The inputs of the repository's flake.
       inputs ? { },
       system ? "x86_64-linux",
@@ -132,16 +133,22 @@ in
         (at "suites")
         (at "profiles/suites.nix")
       ];
-      hasSuites = importables ? suites || suitesFile != null;
-      suites =
+      hasSuites = importables ? suites || suites != null || suitesFile != null;
+      allSuites =
         if hasSuites then
           let
+            arguments = {
+              lib = devosLib;
+              inherit profiles users;
+              userProfiles = tree (at "users/profiles");
+            };
             given =
-              importables.suites or (callSuites suitesFile {
-                lib = devosLib;
-                inherit profiles users;
-                userProfiles = tree (at "users/profiles");
-              });
+              importables.suites or (
+                if suites != null then
+                  callSuites "`suites' of mkHosts" suites arguments
+                else
+                  callSuites (toString suitesFile) (import suitesFile) arguments
+              );
           in
           lib.mapAttrs (_: suite: if builtins.isList suite then map moduleOf suite else suite) (systemSuites given)
           // {
@@ -207,7 +214,7 @@ in
       }
       // importables
       // {
-        inherit suites;
+        suites = allSuites;
       };
 
       modules =

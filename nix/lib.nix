@@ -75,6 +75,7 @@ in
   #   modules      modules for every host
   #   specialArgs  further arguments of every module
   #   importables  the same under digga's name; `suites` among them are the repository's suites
+  #   suites       the repository's suites where no file has them: a set, or a function of `profiles` and `users`
   # Folders that a repository may have, as in DevOS, are in nix/devos.nix.
   mkHosts =
     {
@@ -88,6 +89,7 @@ in
       modules ? [ ],
       specialArgs ? { },
       importables ? { },
+      suites ? null,
     }:
     let
       evalHost = if nixpkgs == null then debian.nixosSystem { inherit lock; } else nixpkgs.lib.nixosSystem;
@@ -95,6 +97,7 @@ in
         inherit
           root
           importables
+          suites
           inputs
           system
           ;

@@ -201,7 +201,7 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
             &workspace.flake,
             "nixosConfigurations",
             &apply,
-            &mut |event| tell(&phase, event),
+            &mut |event| tell(&phase, workspace.in_users_terms(event)),
         )
         .map_err(|error| refuse(workspace, host, error))?;
     if let Some(known) = json["known"].as_array() {
@@ -333,12 +333,22 @@ pub(crate) fn tell(phase: &Phase, event: Event) {
         Event::Log { derivation, line } => {
             ui::detail(format_args!("{}> {line}", short_name(&derivation)));
         }
-        Event::Warning(text) => ui::warn(text),
+        Event::Warning(text) => warn_once(text),
         Event::Untrusted { setting } => tell_untrusted(&setting),
         Event::Unsandboxed { reason } => ui::note(format_args!(
             "note: Nix's sandbox does not work here ({reason}); building without it"
         )),
         _ => {}
+    }
+}
+
+/// A host and its live system warn of the same.
+fn warn_once(text: String) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.contains(&text) {
+        ui::warn(&text);
+        told.insert(text);
     }
 }
 

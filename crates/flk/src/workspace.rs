@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use flk_nix::{Flake, FlakeSources, Nix, Options};
+use flk_nix::{EvaluationFailure, Event, Flake, FlakeSources, Nix, Options};
 
 use crate::{
     channel::Channel,
@@ -157,11 +157,8 @@ impl Workspace {
         Ok(sources)
     }
 
-    /// Says where an evaluation failed in terms of the user's files.
-    pub(crate) fn explain(&self, error: flk_nix::Error) -> flk_nix::Error {
-        let flk_nix::Error::Evaluation(mut failure) = error else {
-            return error;
-        };
+    /// Names the user's files as they are called in the repository, and gives where Nix has it.
+    fn localise(&self, failure: &mut EvaluationFailure) -> Option<String> {
         let source = self.sources().ok().map(|sources| sources.source);
         if let Some(source) = &source {
             failure.relocate(source, "");
@@ -171,6 +168,31 @@ impl Workspace {
         let top = top.unwrap_or(&self.repository.root);
         failure.relocate(&top.to_string_lossy(), "");
         failure.relocate(&self.channel.store_path.to_string_lossy(), "<flk>");
+        source
+    }
+
+    /// An event of Nix, a warning in terms of the user's files.
+    pub(crate) fn in_users_terms(&self, event: Event) -> Event {
+        let Event::Warning(text) = event else {
+            return event;
+        };
+        let mut text = text.as_str();
+        // A module's warning is a trace to Nix.
+        for prefix in ["trace: ", "evaluation warning: ", "warning: "] {
+            text = text.strip_prefix(prefix).unwrap_or(text);
+        }
+        let mut warning = EvaluationFailure::default();
+        warning.message = text.to_owned();
+        self.localise(&mut warning);
+        Event::Warning(warning.message)
+    }
+
+    /// Says where an evaluation failed in terms of the user's files.
+    pub(crate) fn explain(&self, error: flk_nix::Error) -> flk_nix::Error {
+        let flk_nix::Error::Evaluation(mut failure) = error else {
+            return error;
+        };
+        let source = self.localise(&mut failure);
         let source = source.as_deref().map(Path::new);
         point_at_users_file(&mut failure, source, ui::is_verbose());
         flk_nix::Error::Evaluation(failure)

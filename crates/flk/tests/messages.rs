@@ -87,6 +87,11 @@ const REFUSED: &[Refused] = &[
             "flk init --channel nixpkgs",
         ],
     ),
+    (
+        "type",
+        "{\n  imports = [ ../base.nix ];\n  users.users.me = {\n    isNormalUser = \"yes\";\n  };\n}\n",
+        &["- In `hosts/type.nix:4': \"yes\""],
+    ),
     // Nix fails in flk's library; what called it is the user's.
     (
         "deep",
@@ -245,6 +250,12 @@ fn messages_name_the_users_files_and_all_that_is_missing() {
         }
         assert!(!run.stderr.contains("<flk>"), "{host}: {}", run.stderr);
     }
+    let run = bench
+        .flk_in("r", &["iso", "old-names", "--no-keys", "--dry-run"])
+        .ended(0)
+        .said("warning: The option `nix.maxJobs' defined in `hosts/old-names.nix' has been renamed to `nix.settings.max-jobs'.")
+        .said("warning: `sound.enable' in `hosts/old-names.nix' has no effect");
+    assert_eq!(run.stderr.matches("`nix.maxJobs'").count(), 1, "once");
     bench
         .flk_in("r", &["iso", "deep", "--dry-run", "--verbose"])
         .ended(1)

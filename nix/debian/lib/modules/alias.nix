@@ -17,10 +17,7 @@ rec {
       keepPriority = lib.mkOverride (option.highestPrio or lib.modules.defaultOverridePriority);
       keep =
         definition:
-        lib.mkDefinition {
-          inherit (definition) file;
-          value = keepPriority definition.value;
-        };
+        lib.mkDefinition (definition // { value = keepPriority definition.value; });
     in
     lib.mkIf option.isDefined (wrap (lib.mkMerge (map keep option.definitionsWithLocations)));
   mkAliasIfDef = option: lib.mkIf option.isDefined;

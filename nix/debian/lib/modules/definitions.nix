@@ -42,10 +42,7 @@ let
         if value._type or null == "definition" then
           value
         else
-          {
-            inherit (definition) file;
-            inherit value;
-          }
+          definition // { inherit value; }
       )
       (
         builtins.addErrorContext "while evaluating definitions from `${definition.file}':" (

@@ -114,6 +114,7 @@ in
                   map (source: {
                     inherit (source) file;
                     value = source.wrap source.attributes.${name};
+                    position = unsafeGetAttrPos name source.attributes;
                   }) own
                 );
           in

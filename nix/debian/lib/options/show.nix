@@ -39,8 +39,18 @@ in
     if part == "*" || match "<.*>" part != null then part else lib.strings.escapeNixIdentifier part
   );
   showFiles = files: concatStringsSep " and " (map (file: "`${file}'") files);
+  # With the line, where a definition was written out.
   showDefs = lib.concatMapStrings (
-    definition: "\n- In `${definition.file}'${showValue definition.value}"
+    definition:
+    let
+      position = definition.position or null;
+      place =
+        if position == null || position.file != toString definition.file then
+          definition.file
+        else
+          "${definition.file}:${toString position.line}";
+    in
+    "\n- In `${place}'${showValue definition.value}"
   );
   showOptionWithDefLocs = option: ''
     ${lib.showOption option.loc}, with values defined in:

@@ -33,8 +33,39 @@ let
   alias = lib.mkAliasOptionModule [ "old" ] [ "new" ];
   removed = lib.mkRemovedOptionModule [ "old" ] "Use new.";
   increased = lib.mkChangedOptionModule [ "old" ] [ "new" ] (config: config.old + 1);
+  # The other option is within a submodule, as `services.openssh.settings.PermitRootLogin'.
+  within = modules: lib.evalModules {
+    modules = [
+      base
+      (lib.mkRenamedOptionModule [ "old" ] [ "settings" "new" ])
+      {
+        options.settings = mkOption {
+          default = { };
+          type = types.submodule {
+            freeformType = types.attrsOf types.str;
+            options.known = mkOption { default = ""; };
+          };
+        };
+      }
+    ] ++ modules;
+  };
 in
 {
+  within = [
+    (is (within [ { old = "no"; } ]).config.settings.new "no")
+    (is (within [ { old = "no"; } ]).unknownOptions [ ])
+    # Whose definition it is.
+    (is
+      (lib.evalModules {
+        modules = [
+          base
+          renamed
+          (inFile { old = 3; })
+        ];
+      }).options.new.files
+      [ "host" ]
+    )
+  ];
   renamed = [
     (is
       (config [

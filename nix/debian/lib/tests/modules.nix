@@ -283,12 +283,15 @@ in
             value
             isDefined
             definitions
-            definitionsWithLocations
             files
             declarations
             highestPrio
             loc
             ;
+          # Positions are for messages.
+          definitionsWithLocations = map (
+            definition: removeAttrs definition [ "position" ]
+          ) x.definitionsWithLocations;
           text = "${x}";
         }
       )

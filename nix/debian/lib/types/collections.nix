@@ -29,8 +29,10 @@ let
   # The attributes of a definition as definitions.
   withFile =
     { file, value, ... }:
-    mapAttrs (_: value: {
-      inherit file value;
+    mapAttrs (name: inner: {
+      inherit file;
+      value = inner;
+      position = builtins.unsafeGetAttrPos name value;
     }) value;
 
   # Two names for what the attributes stand for become the one that says more.

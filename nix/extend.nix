@@ -263,6 +263,16 @@ in
   inherit extend;
   # The manifest.
   image = host: (extend host).config.system.build.flkImage;
+  # The same, and who may log in to the live system, of one evaluation.
+  described =
+    host:
+    let
+      live = extend host;
+    in
+    {
+      manifest = live.config.system.build.flkImage;
+      logins = import ./live/logins.nix live;
+    };
   # NixOS's own ISO of the live system.
   iso = host: (extend host).config.system.build.isoImage;
 }

@@ -109,6 +109,8 @@ in
           root.hashedPassword = force "!";
         }
       ];
+      # Whoever may log in may install, which only root can.
+      users.groups.wheel.members = force (lib.unique ([ "nixos" ] ++ usersWithKeys));
       # NixOS before 21.11 refuses immutable ones that nobody can log in as.
       users.mutableUsers = force (isNixOS && cfg.live.allowNoKeys && !has [ "users" "allowNoPasswordLogin" ]);
       security.sudo.enable = force true;

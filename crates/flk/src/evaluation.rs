@@ -9,14 +9,17 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::SystemTime,
 };
 
+use flk_identity::Login;
 use flk_nix::{Event, quote};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     archive,
-    error::{Failure, Result},
+    error::{Context, Failure, Result},
+    logins::{self, Logins},
     place::{self, write_whole},
     refusal::refuse,
     ui::{self, Phase, Unit},
@@ -44,6 +47,8 @@ pub(crate) struct Evaluation {
     pub(crate) derivation: String,
     /// Where it is, once built.
     pub(crate) output: PathBuf,
+    /// Who may log in to the live system; nobody is listed where it is no live system.
+    pub(crate) logins: Vec<Login>,
     /// It was remembered.
     #[serde(skip)]
     pub(crate) remembered: bool,
@@ -176,21 +181,23 @@ fn memory(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Option<Pa
     Ok(Some(folder.join(format!("{name}.json"))))
 }
 
+/// A Nix expression for the function from a host to its own system.
+const SYSTEM: &str = "(host: { manifest = host.config.system.build.toplevel; logins = null; })";
 /// Whether `host` is what `lib.nixosSystem` gives, as a Nix expression.
 const IS_HOST: &str = "(builtins.isAttrs host && host ? config.system.build.toplevel)";
 
 fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluation> {
     let phase = Phase::start("evaluate", Unit::Time);
     let purpose = wanted.purpose();
-    let wanted = match wanted {
-        Wanted::Image(settings) => image_of(workspace, settings)?,
-        Wanted::System => "(host: host.config.system.build.toplevel)".to_owned(),
+    let function = match wanted {
+        Wanted::Image(settings) => described(workspace, settings)?,
+        Wanted::System => SYSTEM.to_owned(),
     };
     let apply = format!(
         "let name = {name}; in hosts: \
          if builtins.hasAttr name hosts then \
-         let host = builtins.getAttr name hosts; wanted = {wanted} host; in \
-         if {IS_HOST} then {{ derivation = wanted.drvPath; output = wanted.outPath; }} \
+         let host = builtins.getAttr name hosts; wanted = {function} host; in \
+         if {IS_HOST} then {{ derivation = wanted.manifest.drvPath; output = wanted.manifest.outPath; logins = wanted.logins; }} \
          else {{ is = builtins.typeOf host; }} \
          else {{ known = builtins.attrNames hosts; }}",
         name = quote(host),
@@ -217,9 +224,14 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
             .map(str::to_owned)
             .ok_or_else(|| Failure::new(format!("Nix gave no `{name}` for {host}")))
     };
+    let logins = match wanted {
+        Wanted::Image(_) => logins(workspace, host, &json["logins"])?,
+        Wanted::System => Vec::new(),
+    };
     let evaluation = Evaluation {
         derivation: text("derivation")?,
         output: text("output")?.into(),
+        logins,
         remembered: false,
         purpose,
     };
@@ -227,8 +239,23 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
     Ok(evaluation)
 }
 
-/// A Nix expression for the function from a host to its `image.json`; `name` is bound.
-fn image_of(workspace: &Workspace, settings: Settings) -> Result<String> {
+/// Who may log in to the live system. It is refused if nobody may, or if a key cannot be what was meant.
+fn logins(workspace: &Workspace, host: &str, document: &serde_json::Value) -> Result<Vec<Login>> {
+    let document = Logins::deserialize(document)
+        .context(|| format!("Nix gave no logins of {host} that can be read"))?;
+    let checked = document.check(&logins::Terms {
+        host,
+        relocate: &|file| workspace.own_name(file),
+        now: SystemTime::now(),
+    })?;
+    for note in checked.notes {
+        ui::note(format_args!("note: {host}: no ssh key: {note}"));
+    }
+    Ok(checked.logins)
+}
+
+/// A Nix expression for the function from a host to its `image.json` and its logins; `name` is bound.
+fn described(workspace: &Workspace, settings: Settings) -> Result<String> {
     let sources = workspace.sources()?;
     let mut inputs = String::new();
     for (name, path) in &sources.inputs {
@@ -243,7 +270,7 @@ fn image_of(workspace: &Workspace, settings: Settings) -> Result<String> {
     }
     Ok(format!(
         "(let flk = {flk}; in (import (flk + \"/nix/extend.nix\") \
-         {{ inherit flk name; repository = {repository}; inputs = {{ {inputs}}}; settings = {settings}; }}).image)",
+         {{ inherit flk name; repository = {repository}; inputs = {{ {inputs}}}; settings = {settings}; }}).described)",
         flk = workspace.channel.expression(),
         repository = located(workspace, &sources.source)?,
         settings = settings.expression(),

@@ -13,6 +13,7 @@ mod hosts_folder;
 mod image;
 mod interruption;
 mod lock;
+mod logins;
 mod place;
 mod refusal;
 mod repository;

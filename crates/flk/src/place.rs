@@ -131,6 +131,11 @@ pub(crate) fn home() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute())
 }
 
+/// What the user is called; empty if nobody says it.
+pub(crate) fn operator() -> String {
+    env::var("USER").unwrap_or_default()
+}
+
 /// The value of `PATH`.
 pub(crate) fn search_path() -> OsString {
     env::var_os("PATH").unwrap_or_default()

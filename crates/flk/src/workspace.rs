@@ -157,6 +157,21 @@ impl Workspace {
         Ok(sources)
     }
 
+    /// A file of the repository, as Nix names it, as the user does.
+    pub(crate) fn own_name(&self, file: &str) -> String {
+        let sources = self.sources().map(|sources| sources.source);
+        let top = self.repository.git.as_ref().map(|git| &git.top);
+        let top = top.unwrap_or(&self.repository.root);
+        let file = Path::new(file);
+        let folders = sources.iter().map(Path::new).chain([top.as_path()]);
+        folders
+            .filter_map(|folder| file.strip_prefix(folder).ok())
+            .next()
+            .unwrap_or(file)
+            .display()
+            .to_string()
+    }
+
     /// Names the user's files as they are called in the repository, and gives where Nix has it.
     fn localise(&self, failure: &mut EvaluationFailure) -> Option<String> {
         let source = self.sources().ok().map(|sources| sources.source);

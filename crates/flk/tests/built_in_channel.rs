@@ -149,6 +149,72 @@ fn bad_input_is_named() {
 }
 
 #[test]
+fn keys_that_let_nobody_in_are_named_before_anything_is_built() {
+    let Some(bench) = repository() else { return };
+    let option = "users.users.nixos.openssh.authorizedKeys";
+    let with = |definition: &str| {
+        format!(
+            "{{ lib, ... }}: {{\n  imports = [ ./NixOS.nix ];\n  {option} = {{\n    {definition}\n  }};\n}}\n"
+        )
+    };
+    bench.write(
+        "r/keys/lfs.pub",
+        "version https://git-lfs.github.com/spec/v1\n",
+    );
+    bench.write("r/keys/none.pub", "# nobody\n\n");
+    bench.write(
+        "r/keys/secret",
+        "\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n",
+    );
+    for (name, definition, expected) in [
+        (
+            "empty",
+            "keyFiles = lib.mkForce [ ];\n    keys = [ \"\" ];",
+            vec![format!("hosts/empty.nix:5 ({option}.keys): it is empty")],
+        ),
+        (
+            "garbled",
+            "keys = [ \"ssh-ed25519 AAAA... you@host\" ];",
+            vec![format!("hosts/garbled.nix:4 ({option}.keys): the key is truncated or garbled")],
+        ),
+        (
+            "files",
+            "keyFiles = [ ../keys/lfs.pub ../keys/none.pub ];",
+            vec![
+                "keys/lfs.pub:1: it is a pointer of Git LFS".to_owned(),
+                "keys/none.pub:1: it is only a comment".to_owned(),
+            ],
+        ),
+        (
+            "leak",
+            "keyFiles = [ ../keys/secret ];",
+            vec![
+                "error: leak: a private ssh key is given where a public one belongs:\n    keys/secret:2"
+                    .to_owned(),
+                "it must be replaced".to_owned(),
+            ],
+        ),
+        (
+            "forced",
+            "keyFiles = lib.mkForce [ ];\n    keys = [ ''command=\"borg serve\" ${builtins.readFile ../keys/id_ed25519.pub}'' ];",
+            vec!["nobody could log in to the live machine of forced".to_owned()],
+        ),
+    ] {
+        host(&bench, name, &with(definition));
+        let run = bench.flk_in("r", &["iso", name, "--dry-run"]).ended(1);
+        for text in expected {
+            assert!(
+                run.stderr.contains(&text),
+                "{name}: {text:?} is not in:\n{}",
+                run.stderr
+            );
+        }
+        assert!(!run.stderr.contains("/nix/store/s"), "{}", run.stderr);
+        assert!(!run.stderr.contains("b3Bl"), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn a_missing_pin_is_made_by_update() {
     let Some(bench) = repository() else { return };
     bench.git("r", &["rm", "--quiet", "flk.lock"]);

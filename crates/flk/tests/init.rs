@@ -111,12 +111,30 @@ fn a_private_key_is_refused() {
         .flk(&["init", "box", "--key", "id"])
         .ended(1)
         .said("error: id is a private key; it must not leave this machine")
-        .said("hint: give the public one: --key id.pub");
-    bench.write("text", "hello\n");
-    bench
-        .flk(&["init", "box", "--key", "text"])
-        .ended(1)
-        .said("error: text is no public ssh key");
+        .said("hint: give the public one: --key id.pub")
+        .said("it must be replaced");
+    for (content, fault) in [
+        (
+            "hello\n",
+            "line 1: it has no key of a type that OpenSSH knows",
+        ),
+        ("", "line 1: it is empty"),
+        (
+            "# mine\nssh-ed25519 AAAA... me\n",
+            "line 2: the key is truncated or garbled",
+        ),
+        (
+            "version https://git-lfs.github.com/spec/v1\n",
+            "line 1: it is a pointer of Git LFS",
+        ),
+    ] {
+        bench.write("text", content);
+        bench
+            .flk(&["init", "box", "--key", "text"])
+            .ended(1)
+            .said("error: text is no public ssh key")
+            .said(fault);
+    }
     bench
         .flk(&["init", "box", "--key", "none.pub"])
         .ended(1)

@@ -18,8 +18,11 @@
 //! A machine's key is known by a proof ([`prove`]), and who it is by a verdict ([`judge`]): the live machine of a pin, a host
 //! of the identities file ([`Identities`]), or nobody who is known.
 //!
+//! Who may log in is said by lines of authorized_keys, which [`authorized_keys`] reads.
+//!
 //! This crate gets all paths from its caller, and does not read the environment.
 
+mod authorized_keys;
 mod error;
 mod exchange;
 mod key;
@@ -31,12 +34,15 @@ mod secret;
 mod store;
 mod verdict;
 
+pub use authorized_keys::{
+    AuthorizedKey, KeyFault, authorized_key, authorized_keys, is_private_key,
+};
 pub use error::Error;
 pub use exchange::prove;
 pub use key::{HostKey, fingerprint, is_encrypted};
 pub use known_hosts::Expected;
 pub use name::{bare, check_host, is_same_name, label};
-pub use pin::{Pin, Pins};
+pub use pin::{Login, Pin, Pins};
 pub use registry::{IDENTITIES, Identities, Identity};
 pub use secret::Secret;
 pub use verdict::{Evidence, Verdict, judge};

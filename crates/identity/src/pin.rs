@@ -17,6 +17,15 @@ use crate::store::{Existing, put};
 /// The version of the file.
 const VERSION: u32 = 1;
 
+/// A user of a live system who may log in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// The user's name.
+    pub user: String,
+    /// The fingerprints, `SHA256:…`, of the keys by which.
+    pub keys: Vec<String>,
+}
+
 /// The host key that the live machine of a build has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,7 +40,13 @@ pub struct Pin {
     pub host_name: Option<String>,
     /// The public key, as in a `.pub` file, without a line break.
     pub public_key: String,
+    /// Who may log in there. Pins of before flk knew this have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins: Vec<Login>,
 }
+
+/// The user of a live system whom every host has.
+const LIVE_USER: &str = "nixos";
 
 impl Pin {
     /// A pin. The public key's line may end in a line break.
@@ -48,6 +63,7 @@ impl Pin {
             host: host.into(),
             host_name: None,
             public_key: public_key.trim().into(),
+            logins: Vec::new(),
         })
     }
 
@@ -61,6 +77,27 @@ impl Pin {
     /// Whether the machine has this name: the host's, or its own on the link, also with `.local`.
     pub fn is_called(&self, name: &str) -> bool {
         is_called(&self.host, self.host_name.as_deref(), name)
+    }
+
+    /// The same, with who may log in.
+    #[must_use]
+    pub fn with_logins(self, logins: Vec<Login>) -> Pin {
+        Pin { logins, ..self }
+    }
+
+    /// As whom to log in: whoever has one of these keys (fingerprints), else whoever may. Among several, `nixos` comes first, then the
+    /// one who is called like the operator.
+    pub fn user(&self, own: &[String], operator: &str) -> &str {
+        let has_own = |login: &&Login| login.keys.iter().any(|key| own.contains(key));
+        let mut fitting: Vec<&Login> = self.logins.iter().filter(has_own).collect();
+        if fitting.is_empty() {
+            fitting = self.logins.iter().collect();
+        }
+        [LIVE_USER, operator]
+            .into_iter()
+            .find_map(|name| fitting.iter().find(|login| login.user == name))
+            .or(fitting.first())
+            .map_or(LIVE_USER, |login| login.user.as_str())
     }
 
     /// `SHA256:…`, as ssh prints it.
@@ -225,6 +262,41 @@ mod tests {
         assert!(pins.forget(BUILDS[0]).unwrap());
         assert!(!pins.forget(BUILDS[0]).unwrap());
         assert_eq!(pins.all().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_user_is_the_one_who_has_the_key() {
+        let login = |user: &str, key: &str| Login {
+            user: user.into(),
+            keys: vec![key.into()],
+        };
+        let (nixos, alice, bob) = (login("nixos", "N"), login("alice", "A"), login("bob", "B"));
+        for (logins, own, operator, expected) in [
+            (vec![], &["A"][..], "alice", "nixos"),
+            (vec![&nixos], &[], "root", "nixos"),
+            (vec![&alice], &[], "root", "alice"),
+            (vec![&alice, &nixos], &[], "root", "nixos"),
+            (vec![&alice, &nixos], &["A"], "root", "alice"),
+            (vec![&alice, &nixos], &["A", "N"], "root", "nixos"),
+            (vec![&alice, &bob], &["A", "B"], "bob", "bob"),
+            (vec![&alice, &bob], &["B"], "alice", "bob"),
+            (vec![&alice, &bob], &["X"], "root", "alice"),
+        ] {
+            let logins: Vec<Login> = logins.into_iter().cloned().collect();
+            let own: Vec<String> = own.iter().map(ToString::to_string).collect();
+            let pin = pin(BUILDS[0], 1).with_logins(logins);
+            assert_eq!(
+                pin.user(&own, operator),
+                expected,
+                "{own:?} {operator} {pin:?}"
+            );
+            let json = serde_json::to_string(&pin).unwrap();
+            assert_eq!(serde_json::from_str::<Pin>(&json).unwrap(), pin);
+        }
+        // A pin of before.
+        let old = serde_json::to_string(&pin(BUILDS[0], 1)).unwrap();
+        assert!(!old.contains("logins"), "{old}");
+        assert_eq!(serde_json::from_str::<Pin>(&old).unwrap().logins, []);
     }
 
     #[test]

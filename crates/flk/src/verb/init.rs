@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use flk_identity::{KeyFault, authorized_keys};
 
 use crate::{
     archive,
@@ -174,42 +175,50 @@ fn own_keys() -> Vec<Key> {
 fn given_keys(files: &[PathBuf]) -> Result<Vec<Key>> {
     let mut keys = Vec::new();
     for file in files {
-        let content = fs::read_to_string(file)
-            .context(|| format!("cannot read the key {}", file.display()))?;
-        if content.contains("PRIVATE KEY") {
-            return Err(Failure::new(format!(
-                "{} is a private key; it must not leave this machine",
-                file.display()
-            ))
-            .hint(format!("give the public one: --key {}.pub", file.display())));
-        }
-        if !is_public_key(&content) {
-            return Err(
-                Failure::new(format!("{} is no public ssh key", file.display()))
-                    .hint("a public key is one line: `ssh-ed25519 AAAA… you@machine`"),
-            );
+        // Keys are text; what is not is refused as no key.
+        let content =
+            fs::read(file).context(|| format!("cannot read the key {}", file.display()))?;
+        let content = String::from_utf8_lossy(&content).into_owned();
+        match fault(&content) {
+            None => {}
+            Some((_, KeyFault::Private)) => {
+                return Err(Failure::new(format!(
+                    "{} is a private key; it must not leave this machine",
+                    file.display()
+                ))
+                .hint(format!("give the public one: --key {}.pub", file.display()))
+                .hint(
+                    "if it was ever committed, pushed or copied, it must be replaced by a new one",
+                ));
+            }
+            Some((line, fault)) => {
+                return Err(Failure::new(format!(
+                    "{} is no public ssh key: line {line}: {fault}",
+                    file.display()
+                ))
+                .hint("a public key is one line: `ssh-ed25519 AAAA… you@machine`"));
+            }
         }
         keys.push((file.clone(), content));
     }
     Ok(named(keys))
 }
 
-/// authorized_keys' key types (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"); certificates are none.
+/// Whether it has a key, and nothing else than keys and comments.
 fn is_public_key(content: &str) -> bool {
-    let mut lines = content
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .peekable();
-    lines.peek().is_some()
-        && lines.all(|line| {
-            let mut words = line.split_whitespace();
-            let kind = words.next().unwrap_or_default();
-            let is_known = ["ssh-ed25519", "ssh-rsa", "ssh-dss"].contains(&kind)
-                || kind.starts_with("ecdsa-sha2-nistp")
-                || (kind.starts_with("sk-") && !kind.contains("-cert-"));
-            is_known && words.next().is_some_and(|key| key.starts_with("AAAA"))
-        })
+    let lines = authorized_keys(content);
+    !lines.is_empty() && lines.iter().all(|(_, key)| key.is_ok())
+}
+
+/// The first line of a file that is no key, and why.
+fn fault(content: &str) -> Option<(usize, KeyFault)> {
+    let lines = authorized_keys(content);
+    if lines.is_empty() {
+        return Some((1, KeyFault::Empty));
+    }
+    lines
+        .into_iter()
+        .find_map(|(line, key)| Some((line, key.err()?)))
 }
 
 /// Gives each key a file name of its own that can stand in a Nix path.
@@ -317,22 +326,7 @@ fn write(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
 mod tests {
     use super::*;
 
-    const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ you@box\n";
-
-    #[test]
-    fn public_keys_are_told_from_other_files() {
-        for (content, expected) in [
-            (ED25519, true),
-            ("# mine\nsk-ssh-ed25519@openssh.com AAAAGn me\n", true),
-            ("ecdsa-sha2-nistp256 AAAAE2 me", true),
-            ("", false),
-            ("ssh-ed25519-cert-v01@openssh.com AAAAIH me", false),
-            ("-----BEGIN OPENSSH PRIVATE KEY-----", false),
-            ("ssh-ed25519", false),
-        ] {
-            assert_eq!(is_public_key(content), expected, "{content:?}");
-        }
-    }
+    const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu you@box\n";
 
     #[test]
     fn names_fit_a_nix_path_and_differ() {

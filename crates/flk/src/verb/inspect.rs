@@ -160,8 +160,7 @@ fn show(found: &Inspection) {
         line("key", format!("{}{private}", fingerprint(key)));
     }
     for (user, key) in &found.authorized_keys {
-        let comment = key.split_whitespace().nth(2).unwrap_or_default();
-        line("login", format!("{user}, {} {comment}", fingerprint(key)));
+        line("login", format!("{user}, {}", login(key)));
     }
     if let Some(store) = &found.store {
         let unpacked = store.paths.iter().map(|path| path.nar_size).sum();
@@ -204,8 +203,25 @@ fn date(seconds: i64) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// `SHA256:… me, at home (ssh-ed25519, restrict)`, or why no login comes from a line.
+fn login(line: &str) -> String {
+    let key = match flk_identity::authorized_key(line) {
+        Ok(key) => key,
+        Err(fault) => return format!("no key: {fault}"),
+    };
+    let mut text = key.fingerprint;
+    if !key.comment.is_empty() {
+        text += &format!(" {}", key.comment);
+    }
+    text += &format!(" ({}", key.kind);
+    if !key.options.is_empty() {
+        text += &format!(", {}", key.options);
+    }
+    text + ")"
+}
+
 fn fingerprint(key: &str) -> String {
-    flk_identity::fingerprint(key).unwrap_or_else(|_| "a key that is none".into())
+    flk_identity::fingerprint(key).unwrap_or_else(|_| "an invalid key".into())
 }
 
 /// The largest first.
@@ -303,4 +319,29 @@ fn diff(args: &Args, found: &Inspection, other: &Path) -> Result<()> {
         second.size.cast_signed() - found.size.cast_signed()
     ));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_shows_the_whole_line() {
+        const KEY: &str =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu";
+        let fingerprint = flk_identity::fingerprint(KEY).unwrap();
+        for (line, expected) in [
+            (KEY.to_owned(), format!("{fingerprint} (ssh-ed25519)")),
+            (
+                format!("restrict,pty {KEY} me, at home"),
+                format!("{fingerprint} me, at home (ssh-ed25519, restrict,pty)"),
+            ),
+            (
+                KEY[..60].to_owned(),
+                "no key: the key is truncated or garbled".to_owned(),
+            ),
+        ] {
+            assert_eq!(login(&line), expected);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use flk_identity::{HostKey, IDENTITIES, Identities, Pin, Pins, Secret};
+use flk_identity::{HostKey, IDENTITIES, Identities, Login, Pin, Pins, Secret};
 use flk_image::{Manifest, Written};
 use serde_json::{Value, json};
 
@@ -197,6 +197,7 @@ fn make_of(
             &workspace.places,
             build.as_str(),
             (host, manifest.host_name.as_deref()),
+            evaluation.logins.clone(),
         )?)
     };
     options.host_key = match &key {
@@ -239,16 +240,19 @@ fn tell(made: &Made, started: Instant) {
     }
 }
 
-/// The live machine's key by this operator, and the pin by which he knows it again.
+/// The live machine's key by this operator, and the pin by which he knows it, and who may log in to it.
 fn host_key(
     places: &Places,
     build: &str,
     (host, host_name): (&str, Option<&str>),
+    logins: Vec<Login>,
 ) -> Result<HostKey> {
     let data = places.data();
     let secret = Secret::load_or_create(&data.join("secret"))?;
     let key = HostKey::derive(&secret, build, host)?;
-    let pin = Pin::new(build, host, &key.public_file()?)?.with_host_name(host_name);
+    let pin = Pin::new(build, host, &key.public_file()?)?
+        .with_host_name(host_name)
+        .with_logins(logins);
     Pins::new(data.join("pins")).keep(&pin)?;
     Ok(key)
 }

@@ -57,6 +57,11 @@ impl Roots {
         self.medium.join(format!("flk/ssh_host_ed25519_key{end}"))
     }
 
+    /// A file for each user, with the keys that let the user in.
+    fn authorized_keys(&self) -> PathBuf {
+        self.etc.join("ssh/authorized_keys.d")
+    }
+
     /// Where sshd looks for it.
     fn machine_key(&self, end: &str) -> PathBuf {
         self.etc.join(format!("ssh/ssh_host_ed25519_key{end}"))

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use flk_image::Build;
 use flk_lan::{ALIAS, AddressState, Link, links};
@@ -22,13 +23,44 @@ pub(super) fn run(roots: &Roots, host_name: &str) -> Result<()> {
         .ok()
         .and_then(|public| flk_identity::fingerprint(&public).ok());
     let links = settled_links()?;
-    ui::data(banner(
-        host_name,
-        build.as_ref(),
-        fingerprint.as_deref(),
-        &links,
-    ));
+    let machine = Machine {
+        host: host_name,
+        build: build.as_ref(),
+        fingerprint: fingerprint.as_deref(),
+        users: &users(&roots.authorized_keys()),
+        links: &links,
+    };
+    ui::data(banner(&machine));
     Ok(())
+}
+
+/// What the banner is made of.
+struct Machine<'a> {
+    host: &'a str,
+    build: Option<&'a Build>,
+    fingerprint: Option<&'a str>,
+    users: &'a [String],
+    links: &'a [Link],
+}
+
+/// Who has a key by which to log in; `nixos` first. Root is not let in.
+fn users(folder: &Path) -> Vec<String> {
+    let now = SystemTime::now();
+    let has_key = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let mut lines = flk_identity::authorized_keys(&text).into_iter();
+        lines.any(|(_, key)| key.is_ok_and(|key| key.gives_shell(now)))
+    };
+    let mut users: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| has_key(&entry.path()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|user| user != "root")
+        .collect();
+    users.sort_by_key(|user| (user != "nixos", user.clone()));
+    users
 }
 
 /// The links, as soon as each that is up has settled its addresses; or as they are when the patience is over.
@@ -50,7 +82,14 @@ fn settled_links() -> Result<Vec<Link>> {
     }
 }
 
-fn banner(host: &str, build: Option<&Build>, fingerprint: Option<&str>, links: &[Link]) -> String {
+fn banner(machine: &Machine<'_>) -> String {
+    let Machine {
+        host,
+        build,
+        fingerprint,
+        users,
+        links,
+    } = machine;
     // Writing to a String cannot fail.
     let mut text = String::new();
     let _ = writeln!(text, "\n  {host}, a live system by flk");
@@ -58,8 +97,13 @@ fn banner(host: &str, build: Option<&Build>, fingerprint: Option<&str>, links: &
         let _ = writeln!(text, "  build     {}", build.build);
     }
     let _ = writeln!(text, "  host key  {}", fingerprint.unwrap_or("none yet"));
-    let _ = writeln!(text, "  ssh       ssh nixos@{host}.local\n");
-    for link in links {
+    match users.first() {
+        Some(user) => {
+            let _ = writeln!(text, "  ssh       ssh {user}@{host}.local\n");
+        }
+        None => text.push_str("  ssh       nobody: no user has a key\n\n"),
+    }
+    for link in *links {
         describe(link, &mut text);
     }
     if links.is_empty() {
@@ -134,8 +178,16 @@ mod tests {
             link("eth1", true, AddressState::Duplicate),
             link("eth2", false, AddressState::Held),
         ];
+        let users = ["nixos".to_owned(), "alice".to_owned()];
+        let machine = Machine {
+            host: "NixOS",
+            build: Some(&build),
+            fingerprint: Some("SHA256:abc"),
+            users: &users,
+            links: &links,
+        };
         assert_eq!(
-            banner("NixOS", Some(&build), Some("SHA256:abc"), &links),
+            banner(&machine),
             "
   NixOS, a live system by flk
   build     00112233445566778899aabbccddeeff
@@ -155,9 +207,39 @@ mod tests {
   eth2      52:54:00:12:34:56  no carrier
 "
         );
-        let bare = banner("NixOS", None, None, &[]);
+        let bare = banner(&Machine {
+            build: None,
+            fingerprint: None,
+            users: &[],
+            links: &[],
+            ..machine
+        });
         assert!(
             bare.contains("host key  none yet\n") && bare.ends_with("no network card was found\n")
         );
+        assert!(bare.contains("  ssh       nobody: no user has a key\n"));
+        let alice = banner(&Machine {
+            users: &users[1..],
+            ..machine
+        });
+        assert!(alice.contains("  ssh       ssh alice@NixOS.local\n"));
+    }
+
+    #[test]
+    fn users_are_those_whose_keys_let_them_in() {
+        const KEY: &str =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7LcwSXUNYHrLBhrTGiCx6ZVVdJTTYrGiQJRRRyL8iu";
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(users(&folder.path().join("none")), [""; 0]);
+        for (user, text) in [
+            ("alice", format!("# a\nrestrict,pty {KEY} a\n")),
+            ("borg", format!("command=\"x\" {KEY}\n")),
+            ("cut", KEY[..50].to_owned()),
+            ("nixos", format!("{KEY}\n")),
+            ("root", format!("{KEY}\n")),
+        ] {
+            fs::write(folder.path().join(user), text).unwrap();
+        }
+        assert_eq!(users(folder.path()), ["nixos", "alice"]);
     }
 }

@@ -2,21 +2,20 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use flk_identity::{Expected, Identity, Verdict, is_same_name};
+use flk_identity::{Expected, Identity, Pin, Verdict, is_same_name};
 use flk_lan::{ALIAS, LinkLocal, Zone};
 
 use crate::{
     error::{Failure, Result},
-    place::Places,
+    place::{self, Places},
     ui,
     verb::discover::search::{Found, Search, Trust, is_at},
 };
 
-/// The user of the live system.
-const LIVE_USER: &str = "nixos";
 /// How long a machine is looked for.
 const SEARCH_TIME: Duration = Duration::from_secs(6);
 /// After the first that fits, so long others may come: two machines can have the same ISO.
@@ -159,14 +158,14 @@ impl Destination {
         found: Option<Found>,
     ) -> Result<Self> {
         let known_hosts = expected.write(&places.data().join("known_hosts"))?;
-        let is_live = found
-            .as_ref()
-            .is_some_and(|found| matches!(found.verdict, Verdict::Verified(_)));
-        let user = target.user.clone();
+        let live_user = || match &found.as_ref()?.verdict {
+            Verdict::Verified(pin) => Some(live_user(pin)),
+            _ => None,
+        };
         Ok(Self {
             name: target.place.to_string(),
             address: found.as_ref().map(|found| found.machine.address.clone()),
-            user: user.or_else(|| is_live.then(|| LIVE_USER.to_owned())),
+            user: target.user.clone().or_else(live_user),
             expected,
             known_hosts,
             found,
@@ -196,6 +195,46 @@ impl Destination {
         ]);
         options
     }
+}
+
+/// As whom to log in to a live machine. Whose keys are at hand matters only where several users may.
+fn live_user(pin: &Pin) -> String {
+    let own = match pin.logins.len() {
+        0 | 1 => Vec::new(),
+        _ => own_keys(),
+    };
+    pin.user(&own, &place::operator()).to_owned()
+}
+
+/// The fingerprints of the operator's keys: those of ~/.ssh, and those that the agent has.
+fn own_keys() -> Vec<String> {
+    let mut lines = String::new();
+    let folder = place::home().map(|home| home.join(".ssh"));
+    for entry in folder
+        .into_iter()
+        .flat_map(std::fs::read_dir)
+        .flatten()
+        .flatten()
+    {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "pub") {
+            lines += &std::fs::read_to_string(&path).unwrap_or_default();
+            lines.push('\n');
+        }
+    }
+    if let Some(program) = place::program("ssh-add", &[])
+        && let Ok(listed) = Command::new(program)
+            .arg("-L")
+            .stderr(Stdio::null())
+            .output()
+        && listed.status.success()
+    {
+        lines += &String::from_utf8_lossy(&listed.stdout);
+    }
+    lines
+        .lines()
+        .filter_map(|line| Some(flk_identity::authorized_key(line).ok()?.fingerprint))
+        .collect()
 }
 
 /// What the link showed.

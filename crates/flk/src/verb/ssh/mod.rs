@@ -17,18 +17,19 @@ use crate::{
 /// identities.toml, and no other. Your own known_hosts is neither read nor written; agent, ProxyJump and all else of your ssh configuration
 /// hold. A host that is registered, but not on a link of this machine, is reached as ssh's configuration says.
 ///
-/// After `flk ssh HOST -- flk install HOST --yes`, the key of the installed host is read over the same verified way and recorded in
+/// After `flk ssh HOST flk install HOST --yes`, the key of the installed host is read over the same verified way and recorded in
 /// identities.toml, so that the first login to the installed host is verified as well.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A host, such as NixOS, or an address, such as fe80::47%eno1; USER@ before it. The user of a live machine is nixos.
+    /// A host, such as NixOS, or an address, such as fe80::47%eno1; USER@ before it. Without USER@, the user of a live machine is the one
+    /// who has your key: nixos, as a rule.
     #[arg(value_name = "HOST|ADDRESS")]
     target: Target,
     /// The repository with identities.toml; without it, the one around the current folder, if any.
     #[arg(long, value_name = "DIR")]
     flake: Option<PathBuf>,
-    /// What to run there, after --; without it, a shell.
-    #[arg(last = true, value_name = "COMMAND")]
+    /// What to run there, with its arguments, as with ssh; without it, a shell. flk's own options come before it.
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 

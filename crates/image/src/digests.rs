@@ -236,13 +236,21 @@ impl Digests {
     /// # Errors
     /// [`Error::Io`], [`Error::Iso`]; [`Error::Digests`] when it has none, or they are damaged.
     pub fn read(iso: &Path) -> Result<Digests, Error> {
+        Digests::find(iso)?.ok_or(Error::Digests {
+            reason: "there are none: it was not made by this flk, or by an older one",
+        })
+    }
+
+    /// Reads those of an ISO that has any.
+    ///
+    /// # Errors
+    /// Those of [`Digests::read`], but for an ISO that has none.
+    pub fn find(iso: &Path) -> Result<Option<Digests>, Error> {
         let file = File::open(iso).map_err(Error::io("open", iso))?;
         let mut image = flk_iso9660::Image::open(file).map_err(Error::iso)?;
         let found = image.find(PLACE.as_bytes()).map_err(Error::iso)?;
         let Some(entry) = found else {
-            return Err(Error::Digests {
-                reason: "there are none: it was not made by this flk, or by an older one",
-            });
+            return Ok(None);
         };
         let mut bytes = Vec::new();
         image
@@ -251,7 +259,22 @@ impl Digests {
             .take(HEADER as u64 + (BLOCKS_MAX + 1) * DIGEST as u64)
             .read_to_end(&mut bytes)
             .map_err(Error::io("read the digests of", iso))?;
-        Digests::from_bytes(&bytes)
+        Digests::from_bytes(&bytes).map(Some)
+    }
+
+    /// The first block of an ISO that is not as it was, among those that `bytes`, which lie at `offset` on it, have whole: its offset.
+    pub fn first_damaged(&self, bytes: &[u8], offset: u64) -> Option<u64> {
+        let mut at = offset.next_multiple_of(BLOCK);
+        while at < self.length {
+            let end = (at + BLOCK).min(self.length);
+            let here = bytes.get((at - offset) as usize..(end - offset) as usize)?;
+            // Its own blocks count as zeros: their root says whether they are whole.
+            if !self.is_own(at) && !self.is_block((at / BLOCK) as usize, here) {
+                return Some(at);
+            }
+            at += BLOCK;
+        }
+        None
     }
 
     /// Whether this is what the ISO has in a block, by its number.
@@ -314,6 +337,35 @@ mod tests {
         file.set_len(digests.length - 1).unwrap();
         let cut = digests.damaged(&file, TWO, &mut |_| {}).unwrap_err();
         assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn bytes_are_checked_as_far_as_they_are_whole_blocks() {
+        let (file, digests) = example();
+        let mut all = vec![0; digests.length as usize];
+        file.read_exact_at(&mut all, 0).unwrap();
+        for (start, end) in [(0, all.len()), (1, all.len()), (40_000, 200_000), (5, 6)] {
+            assert_eq!(digests.first_damaged(&all[start..end], start as u64), None);
+        }
+        let last = digests.length / BLOCK * BLOCK;
+        for at in [0, BLOCK - 1, 3 * BLOCK, last, digests.length - 1] {
+            all[at as usize] ^= 1;
+            let block = at / BLOCK * BLOCK;
+            assert_eq!(digests.first_damaged(&all, 0), Some(block), "{at}");
+            let from = block as usize;
+            assert_eq!(
+                digests.first_damaged(&all[from..], block),
+                Some(block),
+                "{at}"
+            );
+            // A block of which a byte is missing cannot be told.
+            assert_eq!(
+                digests.first_damaged(&all[from + 1..], block + 1),
+                None,
+                "{at}"
+            );
+            all[at as usize] ^= 1;
+        }
     }
 
     #[test]

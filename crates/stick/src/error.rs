@@ -30,6 +30,42 @@ pub enum Error {
         /// What is missing.
         reason: &'static str,
     },
+    /// The image is cut short.
+    #[error("{} is cut short: it has {length} bytes of {needed}", path.display())]
+    CutShort {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that it has.
+        length: u64,
+        /// Bytes that its volume has.
+        needed: u64,
+    },
+    /// The image is within something else.
+    #[error("{} is {format}, and not an image itself", path.display())]
+    Container {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        format: &'static str,
+        /// What to do.
+        hint: String,
+    },
+    /// The image is not what it was when it was made.
+    #[error("{} is damaged: the 32 KiB at byte {offset} are not what they were when it was made", path.display())]
+    Damaged {
+        /// The image.
+        path: PathBuf,
+        /// The first byte of what is damaged.
+        offset: u64,
+    },
+    /// What was extracted cannot be written.
+    #[error("cannot write what {name} has")]
+    Output {
+        /// The file on the image.
+        name: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The target is neither a device nor a file.
     #[error("{} is neither a block device nor a file", path.display())]
     NoTarget {
@@ -154,6 +190,12 @@ impl Error {
                 Some(format!("{} has no room left", path.display()))
             }
             Error::NoImage { .. } => Some("`flk iso HOST` makes one".into()),
+            Error::CutShort { .. } => Some("a download or a copy was interrupted: get it again".into()),
+            Error::Container { hint, .. } => Some(hint.clone()),
+            Error::Damaged { path, .. } => Some(format!(
+                "make it, or get it, again; `flk verify {}` names the files that are damaged. A target that was written to does not start a machine",
+                path.display()
+            )),
             Error::Partition { disk, .. } => Some(format!("write to {}", disk.display())),
             Error::InUse { reason, .. } => Some(reason.hint()),
             Error::ReadOnly { .. } => Some("some sticks and SD adapters have a switch for that".into()),

@@ -5,9 +5,10 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use flk_image::{DIGEST_BLOCK, Digests};
 use flk_iso9660::format::{BLOCK, mbr::Mbr};
 
-use crate::{Error, HEAD, Result};
+use crate::{Error, HEAD, Result, container};
 
 /// Bytes that lengths of disks are counted in.
 const SECTOR: u64 = 512;
@@ -22,6 +23,7 @@ pub struct Image {
     length: u64,
     volume_id: String,
     build: Option<String>,
+    digests: Option<Digests>,
 }
 
 impl Image {
@@ -39,9 +41,12 @@ impl Image {
         if !metadata.is_file() {
             return Err(no_image("it is no file"));
         }
+        if let Some(refusal) = container::refuse(&file, path) {
+            return Err(refusal);
+        }
         let length = metadata.len();
-        if length <= HEAD || length % SECTOR != 0 {
-            return Err(no_image("no ISO has its length"));
+        if length <= HEAD {
+            return Err(no_image("it is too short for an ISO"));
         }
         let mut first = [0; SECTOR as usize];
         file.read_exact_at(&mut first, 0)
@@ -51,8 +56,29 @@ impl Image {
         }
         let other = file.try_clone().map_err(Error::io("read", path))?;
         let volume = flk_iso9660::Image::open(other).map_err(|_| no_image("it is no ISO 9660"))?;
-        if u64::from(volume.volume().blocks) * BLOCK as u64 > length {
-            return Err(no_image("it is cut short"));
+        let needed = u64::from(volume.volume().blocks) * BLOCK as u64;
+        if needed > length {
+            return Err(Error::CutShort {
+                path: path.to_owned(),
+                length,
+                needed,
+            });
+        }
+        if length % SECTOR != 0 {
+            return Err(no_image("its length is no multiple of 512 bytes"));
+        }
+        let digests = Digests::find(path).map_err(|source| Error::Digests {
+            path: path.to_owned(),
+            source,
+        })?;
+        if let Some(needed) = digests.as_ref().map(|digests| digests.length)
+            && needed > length
+        {
+            return Err(Error::CutShort {
+                path: path.to_owned(),
+                length,
+                needed,
+            });
         }
         let application = volume.application_id();
         let build = application.strip_prefix(BUILD);
@@ -61,6 +87,7 @@ impl Image {
             length,
             volume_id: volume.volume_id(),
             build: build.and_then(|rest| Some(rest.split_whitespace().next()?.to_owned())),
+            digests,
             file,
         })
     }
@@ -110,6 +137,41 @@ impl Image {
                     reason: "it has become shorter",
                 },
                 _ => Error::io("read", &self.path)(error),
-            })
+            })?;
+        self.check(image, offset)
+    }
+
+    /// That bytes of it are what they were when it was made, as far as it says so.
+    fn check(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let Some(digests) = &self.digests else {
+            return Ok(());
+        };
+        let damaged = |offset| Error::Damaged {
+            path: self.path.clone(),
+            offset,
+        };
+        if let Some(at) = digests.first_damaged(bytes, offset) {
+            return Err(damaged(at));
+        }
+        // Blocks that begin before these bytes, or end after them, are read whole.
+        let end = offset + bytes.len() as u64;
+        for at in [offset, end] {
+            let start = at / DIGEST_BLOCK * DIGEST_BLOCK;
+            let whole = start..(start + DIGEST_BLOCK).min(digests.length);
+            if start >= digests.length
+                || whole.start >= offset && whole.end <= end
+                || at == start && at == end
+            {
+                continue;
+            }
+            let mut block = vec![0; (whole.end - whole.start) as usize];
+            self.file
+                .read_exact_at(&mut block, whole.start)
+                .map_err(Error::io("read", &self.path))?;
+            if let Some(at) = digests.first_damaged(&block, whole.start) {
+                return Err(damaged(at));
+            }
+        }
+        Ok(())
     }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 pub use store::{Difference, Store, StorePath};
 
-use crate::{Error, Result};
+use crate::{Error, Result, container};
 
 /// The store on an ISO of flk, and of NixOS.
 pub(crate) const STORE: &str = "/nix-store.squashfs";
@@ -168,7 +168,54 @@ pub fn extract(path: &Path, name: &str, out: &mut dyn Write) -> Result<u64> {
         .filter(|entry| entry.kind == Kind::File)
         .ok_or_else(missing)?;
     let mut reader = image.file(&entry).map_err(iso)?;
-    std::io::copy(&mut reader, out).map_err(Error::io("read", path))
+    copy(&mut reader, out, (path, name))
+}
+
+/// Copies a file of an image, and tells failures of the image from those of what it is written to.
+pub(crate) fn copy(
+    reader: &mut dyn Read,
+    out: &mut dyn Write,
+    (path, name): (&Path, &str),
+) -> Result<u64> {
+    let mut out = Output { out, error: None };
+    let copied = std::io::copy(reader, &mut out);
+    match out.error {
+        Some(source) => Err(Error::Output {
+            name: name.to_owned(),
+            source,
+        }),
+        None => copied.map_err(Error::io("read", path)),
+    }
+}
+
+/// Where something is extracted to; it remembers its own failures, which are not those of the image.
+struct Output<'a> {
+    out: &'a mut dyn Write,
+    error: Option<std::io::Error>,
+}
+
+impl Output<'_> {
+    fn note<T>(&mut self, done: std::io::Result<T>) -> std::io::Result<T> {
+        done.map_err(|error| {
+            let kind = error.kind();
+            if kind != std::io::ErrorKind::Interrupted {
+                self.error = Some(error);
+            }
+            kind.into()
+        })
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.note(done)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let done = self.out.flush();
+        self.note(done)
+    }
 }
 
 /// Extracts a folder of the store in an image (`/nix/store/…`), with all that is in it, to `to`, which must not exist yet. `None`: it is no such folder.
@@ -205,6 +252,9 @@ fn not_on(path: &Path, name: &str) -> Error {
 pub(crate) fn open(path: &Path) -> Result<(Image, File)> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let other = file.try_clone().map_err(Error::io("read", path))?;
+    if let Some(refusal) = container::refuse(&other, path) {
+        return Err(refusal);
+    }
     let image = Image::open(file).map_err(|source| Error::Iso {
         path: path.to_owned(),
         source,

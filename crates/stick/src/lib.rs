@@ -10,11 +10,15 @@
 //! 4. Only then the end and, as the very last, the first sectors are written and read back.
 //!
 //! Devices are written by direct I/O (open(2), `O_DIRECT`), with several blocks in flight. Not supported: Windows and macOS; devices with sectors of more
-//! than 4096 bytes; streams instead of images.
+//! than 4096 bytes; streams, and compressed or archived images, which are refused by their names.
+//!
+//! An image that has digests (`flk_image::Digests`) is checked against them whenever it is read, so none of it that is damaged is written, and before the
+//! first MiB is written all of it has been read.
 
 mod blocks;
 mod buffer;
 mod compare;
+mod container;
 mod device;
 mod disk;
 mod error;

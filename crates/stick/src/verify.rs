@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::disk::forget;
 use crate::inspect::{STORE, Store, open};
-use crate::{Error, Result, gpt};
+use crate::{Error, Result, container, gpt};
 
 /// Damage in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +43,10 @@ pub struct Verified {
 /// # Errors
 /// [`Error::Digests`] when it has none that are whole; [`Error::Io`]; [`Error::Iso`] when not even its tables can be read.
 pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified> {
+    let source = File::open(path).map_err(Error::io("open", path))?;
+    if let Some(refusal) = container::refuse(&source, path) {
+        return Err(refusal);
+    }
     let digests = Digests::read(path).map_err(|source| Error::Digests {
         path: path.to_owned(),
         source,

@@ -4,9 +4,10 @@ mod workbench;
 
 use std::path::Path;
 
+use flk_image::{DIGEST_BLOCK, Digests};
 use flk_stick::{Error, Image, Options, Phase, Progress, Written, write_to};
 use flk_tests::noise;
-use workbench::{Fault, Memory, image, starts};
+use workbench::{Fault, Memory, image, image_with_digests, starts};
 
 /// Bytes of the disks.
 const SIZE: usize = 16 << 20;
@@ -187,6 +188,64 @@ fn it_can_be_stopped_at_any_time() {
 }
 
 #[test]
+fn a_damaged_image_that_has_digests_never_starts_a_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = image_with_digests(dir.path());
+    let good = std::fs::read(&path).unwrap();
+    let size = good.len() as u64;
+    let disk = || Memory::new(noise(9, SIZE), Fault::None);
+    let whole = disk();
+    write(&whole, &Image::open(&path).unwrap(), Options::default()).unwrap();
+    assert!(starts(&whole.bytes()));
+    let damaged = |at: u64| {
+        let mut bytes = good.clone();
+        bytes[at as usize] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        Image::open(&path)
+    };
+    // Of the first MiB, of the body, and of the last blocks, which lie anyhow on a target's last MiB.
+    let places = [
+        17 * 2048 + 900,
+        (1 << 20) + 1,
+        size - (1 << 20) - 7,
+        size - 1,
+    ];
+    let mut tried = 0;
+    for at in places {
+        // Some tables that are damaged are no image's.
+        let Ok(image) = damaged(at) else { continue };
+        tried += 1;
+        for full in [false, true] {
+            let exact = Memory::new(noise(9, size as usize), Fault::None);
+            for target in [disk(), exact] {
+                let before = target.bytes();
+                let options = Options {
+                    full,
+                    ..Options::default()
+                };
+                let error = write(&target, &image, options).unwrap_err();
+                let block = at / DIGEST_BLOCK * DIGEST_BLOCK;
+                assert!(
+                    matches!(&error, Error::Damaged { offset, .. } if *offset == block),
+                    "byte {at}: {error}"
+                );
+                let after = target.bytes();
+                // Compared before anything is written, or written without what starts it.
+                assert!(
+                    after == before || full && !starts(&after),
+                    "byte {at}, {full}"
+                );
+            }
+        }
+    }
+    assert!(tried >= 2, "{tried}");
+    // Damaged digests are no digests.
+    std::fs::write(&path, &good).unwrap();
+    let own = Digests::read(&path).unwrap().own_offset;
+    assert!(matches!(damaged(own + 50), Err(Error::Digests { .. })));
+}
+
+#[test]
 fn what_is_no_image_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let good = std::fs::read(image(dir.path(), 1)).unwrap();
@@ -195,9 +254,16 @@ fn what_is_no_image_is_refused() {
         std::fs::write(&path, bytes).unwrap();
         Image::open(&path).unwrap_err().to_string()
     };
-    assert!(refused(b"").ends_with("no ISO has its length"));
-    assert!(refused(&good[..good.len() - 1]).ends_with("no ISO has its length"));
-    assert!(refused(&good[..good.len() - 1024 * 1024]).ends_with("it is cut short"));
+    assert!(refused(b"").ends_with("it is too short for an ISO"));
+    for cut in [1, 1024 * 1024] {
+        let cut = good.len() - cut;
+        assert!(refused(&good[..cut]).contains(&format!("is cut short: it has {cut} bytes of ")));
+    }
+    assert!(refused(&[&good[..], &[0]].concat()).ends_with("no multiple of 512 bytes"));
+    // Whatever it is called.
+    assert!(
+        refused(b"\xfd7zXZ\0and so on").ends_with("is compressed by xz, and not an image itself")
+    );
     assert!(refused(&vec![0; 2 << 20]).ends_with("it has no boot sector"));
     let mut no_iso = good.clone();
     no_iso[32769..32774].fill(0);

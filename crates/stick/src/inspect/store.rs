@@ -210,9 +210,7 @@ impl Store {
             return Ok(None);
         };
         let mut reader = self.image.image.open_file(&file);
-        std::io::copy(&mut reader, out)
-            .map(Some)
-            .map_err(Error::io("read", &self.image.path))
+        super::copy(&mut reader, out, (&self.image.path, name)).map(Some)
     }
 
     /// Extracts a folder, links to it followed. `None`: there is none.

@@ -1,19 +1,77 @@
 //! Images and disks for the tests.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use flk_image::{DIGEST_BLOCK, Digests};
 use flk_iso9660::format::{gpt::Header, mbr::Mbr};
+use flk_iso9660::{
+    Attributes, Content, Disk as DiskTables, EfiBoot, Guid, Options as IsoOptions, Time, Tree,
+};
 use flk_stick::Disk;
-use flk_tests::sample_iso;
+use flk_tests::{noise, sample_iso};
 
 /// A sample ISO, `folder/NUMBER.iso`.
 pub(crate) fn image(folder: &Path, number: u64) -> PathBuf {
     let path = folder.join(format!("{number}.iso"));
     sample_iso(&path, number).unwrap();
     path
+}
+
+/// A sample ISO with digests, as flk's have them.
+pub(crate) fn image_with_digests(folder: &Path) -> PathBuf {
+    let path = folder.join("digests.iso");
+    // Their file begins at a multiple of their blocks.
+    for sectors in 1..=DIGEST_BLOCK as usize / 2048 {
+        let mut tree = Tree::new(at(0o755));
+        for (name, bytes) in [
+            ("/boot/efi.img", noise(1, 1 << 20)),
+            ("/a", noise(2, 2 << 20)),
+            ("/flk/a", noise(3, sectors * 2048)),
+            ("/flk/digests", vec![0; DIGEST_BLOCK as usize]),
+            ("/z", noise(4, (2 << 20) + 5000)),
+        ] {
+            tree.insert_file(name.as_bytes(), at(0o444), Content::bytes(bytes))
+                .unwrap();
+        }
+        let mut options = IsoOptions::new("SAMPLE");
+        options.boot.efi = Some(EfiBoot {
+            image: b"/boot/efi.img".to_vec(),
+        });
+        options.boot.disk = Some(DiskTables {
+            guid: Guid::of_digest([7; 16]),
+            code: None,
+        });
+        let mut file = File::create(&path).unwrap();
+        flk_iso9660::write(&tree, &options, &mut file).unwrap();
+        let mut iso = flk_iso9660::Image::open(File::open(&path).unwrap()).unwrap();
+        let entry = iso.find(b"/flk/digests").unwrap().unwrap();
+        let own_offset = entry.extents[0].offset;
+        if !own_offset.is_multiple_of(DIGEST_BLOCK) {
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        let digest = |block: &[u8]| *blake3::hash(block).as_bytes();
+        let digests = Digests {
+            build: "00112233445566778899aabbccddeeff".parse().unwrap(),
+            length: bytes.len() as u64,
+            own_offset,
+            own_length: DIGEST_BLOCK,
+            blocks: bytes.chunks(DIGEST_BLOCK as usize).map(digest).collect(),
+        };
+        let own = digests.to_bytes();
+        bytes[own_offset as usize..][..own.len()].copy_from_slice(&own);
+        std::fs::write(&path, bytes).unwrap();
+        return path;
+    }
+    panic!("no file began at a multiple of {DIGEST_BLOCK}");
+}
+
+fn at(mode: u32) -> Attributes {
+    Attributes::root(mode, Time(1))
 }
 
 /// What a disk does wrong.

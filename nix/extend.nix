@@ -263,7 +263,7 @@ in
   inherit extend;
   # The manifest.
   image = host: (extend host).config.system.build.flkImage;
-  # The same, and who may log in to the live system, of one evaluation.
+  # The same, and what is checked before it is built: the ISO's name, and who may log in to the live system.
   described =
     host:
     let
@@ -271,6 +271,7 @@ in
     in
     {
       manifest = live.config.system.build.flkImage;
+      fileName = live.config.image.fileName or (live.config.isoImage.isoName or null);
       logins = import ./live/logins.nix live;
     };
   # NixOS's own ISO of the live system.

@@ -1,5 +1,5 @@
 # Who may log in to a live system, and by which lines of authorized_keys: the document "logins", version 1 (ARCHITECTURE.md). Only data: Rust reads the
-# lines, because whether sshd takes one is decided in one place. `live` is the evaluated live system.
+# lines, because whether sshd takes one is decided in one place. `live` is the evaluated live system; null for one that has no users at all.
 live:
 
 let
@@ -87,10 +87,13 @@ let
     }) (filter pathExists user.openssh.authorizedKeys.keyFiles);
   };
 in
-{
-  version = 1;
-  inherit (live.config.flk.live) allowNoKeys;
-  users = filter (user: user.keys != [ ] || user.keyFiles != [ ]) (
-    map login (attrValues live.config.users.users)
-  );
-}
+if !(live ? config.users.users) then
+  null
+else
+  {
+    version = 1;
+    inherit (live.config.flk.live) allowNoKeys;
+    users = filter (user: user.keys != [ ] || user.keyFiles != [ ]) (
+      map login (attrValues live.config.users.users)
+    );
+  }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use flk_identity::Login;
+use flk_image::FileName;
 use flk_nix::{Event, quote};
 use serde::{Deserialize, Serialize};
 
@@ -182,7 +183,8 @@ fn memory(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Option<Pa
 }
 
 /// A Nix expression for the function from a host to its own system.
-const SYSTEM: &str = "(host: { manifest = host.config.system.build.toplevel; logins = null; })";
+const SYSTEM: &str =
+    "(host: { manifest = host.config.system.build.toplevel; fileName = null; logins = null; })";
 /// Whether `host` is what `lib.nixosSystem` gives, as a Nix expression.
 const IS_HOST: &str = "(builtins.isAttrs host && host ? config.system.build.toplevel)";
 
@@ -197,7 +199,7 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
         "let name = {name}; in hosts: \
          if builtins.hasAttr name hosts then \
          let host = builtins.getAttr name hosts; wanted = {function} host; in \
-         if {IS_HOST} then {{ derivation = wanted.manifest.drvPath; output = wanted.manifest.outPath; logins = wanted.logins; }} \
+         if {IS_HOST} then {{ derivation = wanted.manifest.drvPath; output = wanted.manifest.outPath; inherit (wanted) fileName logins; }} \
          else {{ is = builtins.typeOf host; }} \
          else {{ known = builtins.attrNames hosts; }}",
         name = quote(host),
@@ -224,10 +226,10 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
             .map(str::to_owned)
             .ok_or_else(|| Failure::new(format!("Nix gave no `{name}` for {host}")))
     };
-    let logins = match wanted {
-        Wanted::Image(_) => logins(workspace, host, &json["logins"])?,
-        Wanted::System => Vec::new(),
-    };
+    if let Some(name) = json["fileName"].as_str() {
+        check_file_name(host, name)?;
+    }
+    let logins = logins(workspace, host, &json["logins"])?;
     let evaluation = Evaluation {
         derivation: text("derivation")?,
         output: text("output")?.into(),
@@ -237,6 +239,15 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
     };
     phase.finish(host);
     Ok(evaluation)
+}
+
+/// That an ISO can be called so.
+fn check_file_name(host: &str, name: &str) -> Result<()> {
+    FileName::new(name).map(drop).map_err(|error| {
+        Failure::from(error).hint(format!(
+            "{host} gives this name with `image.fileName` (`isoImage.isoName` before NixOS 25.05)"
+        ))
+    })
 }
 
 /// Who may log in to the live system. It is refused if nobody may, or if a key cannot be what was meant.

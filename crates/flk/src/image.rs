@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     error::{Context, Result},
+    interruption::Debris,
     place::Places,
     ui::{self, Phase, Unit},
 };
@@ -42,6 +43,7 @@ pub(crate) fn write(
     out: &Path,
 ) -> Result<Written> {
     let mut phases = Phases::default();
+    let _debris = Debris::at(flk_image::workplace(out));
     let written = flk_image::write(manifest, closure, options, out, &mut |progress| {
         phases.tell(progress);
     })

@@ -1,8 +1,10 @@
 //! Signals: Ctrl-C, SIGTERM and SIGHUP end the work in order; the viewer of a session passes them on to the worker instead.
 
 use std::{
+    fs,
+    path::PathBuf,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -38,6 +40,50 @@ enum Role {
 
 static ROLE: Mutex<Role> = Mutex::new(Role::Alone);
 static PASSED_ON: AtomicBool = AtomicBool::new(false);
+
+/// What this process is making, and what is of no use without it.
+static DEBRIS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// A file or directory that goes if this process is interrupted; of no effect once dropped.
+pub(crate) struct Debris(PathBuf);
+
+impl Debris {
+    /// This path, which must be this process's own.
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        debris().push(path.clone());
+        Self(path)
+    }
+}
+
+impl Drop for Debris {
+    fn drop(&mut self) {
+        let mut debris = debris();
+        if let Some(index) = debris.iter().rposition(|path| *path == self.0) {
+            debris.remove(index);
+        }
+    }
+}
+
+fn debris() -> MutexGuard<'static, Vec<PathBuf>> {
+    DEBRIS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes it all. Threads that still write may make files anew in the meantime, so it is tried again.
+fn clear() {
+    for path in debris().iter() {
+        for _ in 0..10 {
+            let removed = match path.symlink_metadata() {
+                Err(_) => break,
+                Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+                Ok(_) => fs::remove_file(path),
+            };
+            if removed.is_ok() {
+                break;
+            }
+        }
+    }
+}
 
 /// Begins to listen.
 pub(crate) fn handle() {
@@ -121,6 +167,7 @@ fn stop() {
 }
 
 fn leave() -> ! {
+    clear();
     ui::failure(INTERRUPTED);
     ui::end(1);
     std::process::exit(1);

@@ -78,7 +78,10 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let cli = parse().unwrap_or_else(|error| error.exit());
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     interruption::handle();
     let done = |()| 0;
     if let Err(failure) = cli.nix.keep() {
@@ -118,8 +121,32 @@ fn main() -> ExitCode {
         }
         1
     });
+    let code = written(code);
     ui::end(code);
     ExitCode::from(code)
+}
+
+/// The exit code of a run, which has failed if its output was not written.
+fn written(code: u8) -> u8 {
+    let Some(error) = ui::output_error() else {
+        return code;
+    };
+    let failure = error::Failure::new("cannot write to standard output").because(error);
+    ui::failure(&failure.render());
+    code.max(1)
+}
+
+/// What clap says instead of running a verb: an error, or help, which goes to standard output.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    match error.print() {
+        Err(failed) if code == 0 && failed.kind() != std::io::ErrorKind::BrokenPipe => {
+            let failure = error::Failure::new("cannot write to standard output").because(failed);
+            ui::failure(&failure.render());
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(code),
+    }
 }
 
 fn parse() -> Result<Cli, clap::Error> {

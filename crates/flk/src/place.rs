@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::error::{Context, Failure, Result};
+use crate::{
+    error::{Context, Failure, Result},
+    interruption::Debris,
+};
 
 /// flk's folders on this machine.
 #[derive(Clone, Debug)]
@@ -73,10 +76,13 @@ impl Places {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
-        tempfile::Builder::new()
+        let scratch = tempfile::Builder::new()
             .prefix(&format!("{}-{purpose}-", std::process::id()))
             .tempdir_in(&folder)
-            .context(|| format!("cannot create a folder in {}", folder.display()))
+            .context(|| format!("cannot create a directory in {}", folder.display()))?;
+        // Nobody else ever has this name.
+        std::mem::forget(Debris::at(scratch.path()));
+        Ok(scratch)
     }
 }
 
@@ -154,6 +160,43 @@ pub(crate) fn program(name: &str, further: &[&str]) -> Option<PathBuf> {
         })
 }
 
+/// Where an output file of the user's goes, links followed: a file that is to be made, or a regular one that is to be replaced. What is written is
+/// renamed to it, so nothing else may be there.
+///
+/// # Errors
+/// A directory, device, pipe or socket; a symlink to nothing.
+pub(crate) fn output(path: &Path) -> Result<PathBuf> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let name = path.display();
+    let Ok(metadata) = path.symlink_metadata() else {
+        // Not there, or not to be reached, which writing says better.
+        return match path.file_name() {
+            Some(_) => Ok(path.to_owned()),
+            None => Err(Failure::new(format!("{name} is no file name"))),
+        };
+    };
+    if metadata.is_symlink() {
+        let real = fs::canonicalize(path)
+            .context(|| format!("{name} is a symlink that leads to no file"))?;
+        return output(&real);
+    }
+    let kind = metadata.file_type();
+    let refused = |what: &str| Failure::new(format!("{name} is {what}, and no regular file"));
+    if kind.is_file() {
+        Ok(path.to_owned())
+    } else if kind.is_dir() {
+        Err(Failure::new(format!("{name} is a directory")).hint("name a file in it"))
+    } else if kind.is_block_device() {
+        Err(refused("a block device").hint(format!("`flk write HOST {name}` writes an ISO to it")))
+    } else if kind.is_char_device() {
+        Err(refused("a device"))
+    } else if kind.is_fifo() {
+        Err(refused("a pipe"))
+    } else {
+        Err(refused("a socket"))
+    }
+}
+
 /// Writes a file so that it is there whole or not at all.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
@@ -178,6 +221,39 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_regular_files_are_replaced() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        symlink("file", at("to-file")).unwrap();
+        symlink("none", at("to-none")).unwrap();
+        symlink("/dev/null", at("to-device")).unwrap();
+        let _listener = UnixListener::bind(at("socket")).unwrap();
+        assert_eq!(output(&at("new")).unwrap(), at("new"));
+        assert_eq!(output(&at("file")).unwrap(), at("file"));
+        let real = fs::canonicalize(at("file")).unwrap();
+        assert_eq!(output(&at("to-file")).unwrap(), real);
+        for (path, expected) in [
+            (at("directory"), "is a directory"),
+            (at("to-none"), "is a symlink that leads to no file"),
+            (
+                at("to-device"),
+                "/dev/null is a device, and no regular file",
+            ),
+            (at("socket"), "is a socket, and no regular file"),
+            ("/dev/null".into(), "is a device, and no regular file"),
+            ("/dev/full".into(), "is a device, and no regular file"),
+            ("/".into(), "is a directory"),
+            ("".into(), "is no file name"),
+        ] {
+            let text = output(&path).unwrap_err().render();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
 
     #[test]
     fn free_memory_is_read() {

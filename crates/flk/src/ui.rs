@@ -60,13 +60,22 @@ pub(crate) fn is_broken() -> bool {
     JOURNAL.get().is_none() && terminal().is_broken()
 }
 
-/// Data: to standard output, as it is. A reader that went away (`flk hosts | head -1`) is no failure.
+/// Why standard output did not take everything, if it did not: then the run has failed. A reader that went away (`flk hosts | head -1`) is no
+/// failure.
+pub(crate) fn output_error() -> Option<std::io::Error> {
+    match JOURNAL.get() {
+        Some(_) => None,
+        None => terminal().take_output_error(),
+    }
+}
+
+/// Data: to standard output, as it is.
 pub(crate) fn data(text: impl Display) {
     let text = text.to_string();
     show(Event::Data { text });
 }
 
-/// Bytes of data: to standard output. Not for journals.
+/// A file's bytes: to standard output, all or none. Not for journals.
 pub(crate) fn raw_data(bytes: &[u8]) {
     terminal().raw(bytes);
 }

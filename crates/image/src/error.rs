@@ -7,6 +7,15 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A name that is no single component of a path.
+    #[error(
+        "{name:?} is no file name: one name is needed, without `/`, of at most 250 bytes, and neither `.` nor `..`"
+    )]
+    FileName {
+        /// The name.
+        name: String,
+    },
+
     /// A file or folder could not be read, written or renamed.
     #[error("cannot {action} {}", path.display())]
     Io {

@@ -6,7 +6,7 @@ use std::path::Path;
 use flk_squashfs::Codec;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, FileName};
 
 /// The version of the document that this crate reads.
 const VERSION: u32 = 1;
@@ -31,7 +31,7 @@ pub struct Manifest {
     /// The volume ID, by which the live initrd finds its medium. At most 32 bytes.
     pub volume_id: String,
     /// The base name of the ISO.
-    pub file_name: String,
+    pub file_name: FileName,
     /// Store path of the live system.
     pub live_toplevel: String,
     /// Store path of the host's own system.
@@ -272,6 +272,17 @@ mod tests {
             assert!(Compression::parse(text, 4096).is_err(), "{text}");
         }
         assert!(Compression::parse("xz", 5000).is_err());
+    }
+
+    #[test]
+    fn the_isos_name_stays_in_its_directory() {
+        for name in ["../../README.md", "/etc/passwd", ".."] {
+            let text = EXAMPLE.replacen("NixOS.iso", name, 1);
+            let error = serde_json::from_str::<Manifest>(&text)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("is no file name"), "{error}");
+        }
     }
 
     #[test]

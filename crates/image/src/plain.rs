@@ -54,6 +54,7 @@ pub fn pack_folder(
 
     let place = folder_of(out);
     fs::create_dir_all(place).map_err(Error::io("create", place))?;
+    crate::scratch::sweep(place);
     let scratch = Scratch::beside(out)?;
     let path = scratch.file("squashfs");
     let file = File::create_new(&path).map_err(Error::io("create", &path))?;

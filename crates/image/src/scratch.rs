@@ -14,6 +14,11 @@ use rustix::io::Errno;
 
 use crate::Error;
 
+/// The end of its name.
+const END: &str = ".flk";
+/// The files that are made in it.
+const FILES: [&str; 2] = ["iso", "squashfs"];
+
 /// A locked, empty folder; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch {
@@ -25,10 +30,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// The folder for `target`, whose own folder exists.
     pub(crate) fn beside(target: &Path) -> Result<Scratch, Error> {
-        let mut name = OsString::from(".");
-        name.push(target.file_name().unwrap_or_default());
-        name.push(".flk");
-        let path = folder_of(target).join(name);
+        let path = workplace(target);
         loop {
             match fs::create_dir(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -74,6 +76,38 @@ impl Drop for Scratch {
     }
 }
 
+/// Where a file is made: a directory beside it.
+pub fn workplace(target: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(END);
+    folder_of(target).join(name)
+}
+
+/// Removes what killed runs have left in a directory, whatever they were making there. What cannot be removed stays: the run does not depend on it.
+pub(crate) fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        let is_workplace = name.starts_with(b".") && name.ends_with(END.as_bytes());
+        if is_workplace && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sweep_one(&entry.path());
+        }
+    }
+}
+
+/// One of them, if nobody works there: the lock tells. Files of other names are not flk's.
+fn sweep_one(path: &Path) {
+    let Ok(lock) = File::open(path) else { return };
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return;
+    }
+    for name in FILES {
+        let _ = fs::remove_file(path.join(name));
+    }
+    let _ = fs::remove_dir(path);
+}
+
 /// The folder that a path lies in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -110,6 +144,24 @@ fn empty(folder: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_removes_what_killed_runs_have_left_of_any_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in [".dead.iso.flk", ".own.flk"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        fs::write(at(".dead.iso.flk/iso"), "half").unwrap();
+        fs::write(at(".own.flk/notes"), "mine").unwrap();
+        let busy = Scratch::beside(&at("busy.iso")).unwrap();
+        fs::write(busy.file("iso"), "half").unwrap();
+        sweep(dir.path());
+        assert!(!at(".dead.iso.flk").exists());
+        assert!(at(".own.flk/notes").exists() && busy.file("iso").exists());
+        drop(busy);
+        assert!(!at(".busy.iso.flk").exists());
+    }
 
     #[test]
     fn one_at_a_time_and_nothing_is_left() {

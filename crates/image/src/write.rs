@@ -134,6 +134,7 @@ pub fn write(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Written, Error> {
     manifest.check()?;
+    crate::scratch::sweep(folder_of(out));
     let layout = Layout::of(manifest, options)?;
     let key = options.host_key.as_ref().map(HostKey::name);
     let stamped = Stamp::new(id_of(manifest, closure, &layout, options), key.as_deref());

@@ -4,10 +4,12 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     io::{self, ErrorKind, IsTerminal, Write},
+    os::fd::AsFd,
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use rustix::fs::{FileType, OFlags, SeekFrom};
 
 use super::{
     event::{Event, Unit, since},
@@ -23,6 +25,8 @@ pub(super) struct Terminal {
     bars: MultiProgress,
     phases: BTreeMap<u64, Shown>,
     broken: bool,
+    /// Why standard output did not take something.
+    output: Option<io::Error>,
 }
 
 enum Shown {
@@ -49,7 +53,7 @@ impl Terminal {
             Event::Warning { text } => {
                 self.line(format_args!("warning: {}", text.replace('\n', "\n    ")));
             }
-            Event::Data { text } => self.data(format_args!("{text}\n")),
+            Event::Data { text } => self.output(|out| writeln!(out, "{text}")),
             Event::Failure { text } => self.write(text),
             Event::Start {
                 phase,
@@ -92,11 +96,18 @@ impl Terminal {
         }
     }
 
-    /// Bytes of data, as they are.
+    /// A file's bytes, as they are. A file that does not take all of them gets none: half of one is worse than nothing.
     pub(super) fn raw(&mut self, bytes: &[u8]) {
-        let mut stdout = io::stdout().lock();
-        let outcome = stdout.write_all(bytes).and_then(|()| stdout.flush());
-        self.note_outcome(&outcome);
+        let end = end_of_file(&io::stdout());
+        self.output(|out| {
+            out.write_all(bytes)
+                .inspect_err(|_| end.iter().for_each(|end| cut(&io::stdout(), *end)))
+        });
+    }
+
+    /// Why standard output did not take everything, if it did not. That nobody reads any more is no reason.
+    pub(super) fn take_output_error(&mut self) -> Option<io::Error> {
+        self.output.take()
     }
 
     /// Whether what was said could not be heard: the terminal or the reader is gone.
@@ -126,8 +137,18 @@ impl Terminal {
         Shown::Bar(bar)
     }
 
-    fn data(&mut self, text: impl Display) {
-        self.raw(text.to_string().as_bytes());
+    /// Writes to standard output, to the end.
+    fn output(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        let stdout = io::stdout();
+        let mut lock = stdout.lock();
+        let outcome = write(&mut lock).and_then(|()| lock.flush());
+        drop(lock);
+        self.note_outcome(&outcome);
+        if let Err(error) = outcome
+            && !is_gone(&error, &stdout)
+        {
+            self.output.get_or_insert(error);
+        }
     }
 
     fn line(&mut self, text: impl Display) {
@@ -150,6 +171,32 @@ impl Terminal {
                 || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
         }
     }
+}
+
+/// Nobody reads any more, or the terminal has hung up.
+fn is_gone(error: &io::Error, stream: &impl IsTerminal) -> bool {
+    error.kind() == ErrorKind::BrokenPipe
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+            && stream.is_terminal()
+}
+
+/// Where the next byte of a regular file goes.
+fn end_of_file(stream: &impl AsFd) -> Option<u64> {
+    let stat = rustix::fs::fstat(stream).ok()?;
+    if !FileType::from_raw_mode(stat.st_mode).is_file() {
+        return None;
+    }
+    let flags = rustix::fs::fcntl_getfl(stream).ok()?;
+    if flags.contains(OFlags::APPEND) {
+        return u64::try_from(stat.st_size).ok();
+    }
+    rustix::fs::seek(stream, SeekFrom::Current(0)).ok()
+}
+
+/// Takes away what a file has behind `end`.
+fn cut(stream: &impl AsFd, end: u64) {
+    let _ = rustix::fs::ftruncate(stream, end);
+    let _ = rustix::fs::seek(stream, SeekFrom::Start(end));
 }
 
 impl Plain {

@@ -4,7 +4,6 @@ mod page;
 
 use std::{
     collections::BTreeSet,
-    fs,
     io::Write as _,
     path::{Path, PathBuf},
 };
@@ -16,7 +15,8 @@ use serde_json::json;
 
 use crate::{
     error::{Context, Failure, Result},
-    ui,
+    interruption::Debris,
+    place, ui,
 };
 
 /// How many store paths are shown where not all are asked for.
@@ -58,9 +58,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let found = flk_stick::inspect(&args.image)?;
     if let Some(path) = &args.html {
         let text = page::page(&args.image, &found);
-        let new = path.with_extension("html.new");
-        fs::write(&new, text)
-            .and_then(|()| fs::rename(&new, path))
+        let path = place::output(path)?;
+        place::write_whole(&path, text.as_bytes())
             .context(|| format!("cannot write {}", path.display()))?;
         ui::note(format_args!("{} is a page for a browser", path.display()));
     }
@@ -86,7 +85,12 @@ fn extract(image: &Path, name: &str, out: Option<&Path>) -> Result<()> {
         ui::raw_data(&bytes);
         return Ok(());
     };
-    if let Some(extracted) = flk_stick::extract_folder(image, name, out)? {
+    // A directory that is there already is not flk's to remove.
+    let is_new = out.symlink_metadata().is_err();
+    let debris = is_new.then(|| Debris::at(out));
+    let extracted = flk_stick::extract_folder(image, name, out);
+    drop(debris);
+    if let Some(extracted) = extracted? {
         ui::note(format_args!(
             "{}: {}",
             out.display(),
@@ -94,13 +98,18 @@ fn extract(image: &Path, name: &str, out: Option<&Path>) -> Result<()> {
         ));
         return Ok(());
     }
+    let out = place::output(out)?;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     let failed = || format!("cannot write {}", out.display());
     let mut file =
         tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).context(failed)?;
-    let length = flk_stick::extract(image, name, &mut file)?;
+    let _debris = Debris::at(file.path());
+    let length = match flk_stick::extract(image, name, &mut file) {
+        Err(flk_stick::Error::Output { source, .. }) => Err(source).context(failed)?,
+        other => other?,
+    };
     file.flush().context(failed)?;
-    file.persist(out).context(failed)?;
+    file.persist(&out).context(failed)?;
     ui::note(format_args!("{}: {}", out.display(), ui::bytes(length)));
     Ok(())
 }

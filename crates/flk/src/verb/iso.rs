@@ -9,7 +9,7 @@ use std::{
 };
 
 use flk_identity::{HostKey, IDENTITIES, Identities, Login, Pin, Pins, Secret};
-use flk_image::{Manifest, Written};
+use flk_image::{FileName, Manifest, Written};
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     error::{Context, Failure, Result},
     evaluation::{Evaluation, Settings},
     image,
-    place::Places,
+    place::{self, Places},
     repository::ChannelKind,
     ui,
     verb::identity::authority::{self, Authority},
@@ -117,6 +117,9 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
     ui::set_verbose(args.verbose);
     let started = Instant::now();
     let host = args.host.as_deref().unwrap_or_default();
+    if let Some(out) = args.out.as_deref().filter(|out| !out.is_dir()) {
+        place::output(out)?;
+    }
     let workspace = Workspace::open(&args.origin)?;
     let evaluation = Evaluation::of(&workspace, host, settings(args))?;
     if args.dry_run {
@@ -171,17 +174,17 @@ impl Made {
     }
 }
 
-/// Makes the ISO of a host that is evaluated; `place` has the last word on where it goes, given what its configuration says.
+/// Makes the ISO of a host that is evaluated; `settle` has the last word on where it goes, given what its configuration says.
 fn make_of(
     args: &Args,
     workspace: &Workspace,
     host: &str,
     evaluation: &Evaluation,
-    place: &mut dyn FnMut(PathBuf) -> Result<PathBuf>,
+    settle: &mut dyn FnMut(PathBuf) -> Result<PathBuf>,
 ) -> Result<Made> {
     let document = closure::bring(workspace, host, evaluation)?;
     let manifest = Manifest::read(&document)?;
-    let out = place(target(args, workspace, &manifest.file_name)?)?;
+    let out = settle(target(args, workspace, &manifest.file_name)?)?;
 
     let closure = workspace.nix.closure(&manifest.store_roots)?;
     let mut options = flk_image::Options::new(env!("CARGO_PKG_VERSION"));
@@ -275,13 +278,13 @@ fn certificate(
 }
 
 /// The ISO's place; its folder is there afterwards.
-fn target(args: &Args, workspace: &Workspace, name: &str) -> Result<PathBuf> {
+fn target(args: &Args, workspace: &Workspace, name: &FileName) -> Result<PathBuf> {
     if let Some(out) = &args.out {
         if out.is_dir() {
-            return Err(Failure::new(format!("{} is a folder", out.display()))
-                .hint(format!("--out {}", out.join(name).display())));
+            return Err(Failure::new(format!("{} is a directory", out.display()))
+                .hint(format!("--out {}", name.within(out).display())));
         }
-        return Ok(out.clone());
+        return place::output(out);
     }
     let base = if args.origin.flake.is_some() {
         PathBuf::new()
@@ -301,7 +304,7 @@ fn target(args: &Args, workspace: &Workspace, name: &str) -> Result<PathBuf> {
     }
     let folder = result.join("iso");
     fs::create_dir_all(&folder).context(|| format!("cannot create {}", folder.display()))?;
-    Ok(folder.join(name))
+    place::output(&name.within(&folder))
 }
 
 /// The root as seen from the current folder, if it is that folder: short paths read best.

@@ -6,9 +6,10 @@ use flk_image::{Compression, Manifest};
 use serde_json::json;
 
 use crate::{
-    error::{Context, Failure, Result},
+    error::{Context, Result},
     image::{self, Phases},
-    place::Places,
+    interruption::Debris,
+    place::{self, Places},
     repository::ChannelKind,
     ui,
     workspace::find_nix,
@@ -65,11 +66,10 @@ pub(crate) struct Args {
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
     let started = Instant::now();
-    if args.out.is_dir() {
-        return Err(
-            Failure::new(format!("{} is a folder", args.out.display())).hint("-o names a file")
-        );
-    }
+    let args = Args {
+        out: place::output(&args.out)?,
+        ..args
+    };
     match (&args.tree, &args.manifest) {
         (Some(tree), _) => folder(&args, tree, started),
         (None, Some(manifest)) => iso(&args, manifest, started),
@@ -118,6 +118,7 @@ fn folder(args: &Args, tree: &std::path::Path, started: Instant) -> Result<()> {
     let text = args.compression.as_deref().unwrap_or(COMPRESSION);
     let compression = Compression::parse(text, args.block_size.unwrap_or(BLOCK_SIZE))?;
     let mut phases = Phases::default();
+    let _debris = Debris::at(flk_image::workplace(&args.out));
     let size = flk_image::pack_folder(tree, &compression, args.threads, &args.out, &mut |p| {
         phases.tell(p);
     })

@@ -7,6 +7,7 @@ use std::{
     time::Instant,
 };
 
+use flk_image::FileName;
 use serde_json::{Value, json};
 
 use super::{Args, Made, make_of, settings, tell};
@@ -87,7 +88,8 @@ fn place(
     host: &str,
     out: PathBuf,
 ) -> Result<PathBuf> {
-    let own = out.with_file_name(format!("{host}.iso"));
+    let folder = out.parent().unwrap_or(Path::new(""));
+    let own = FileName::new(format!("{host}.iso"))?.within(folder);
     let mut another = String::new();
     for path in [&out, &own] {
         let before = made_before(path).filter(|before| before != host);

@@ -191,3 +191,37 @@ fn a_folder_is_packed_and_the_cache_is_shown() {
     bench.flk(&["cache", "prune", "--keep", "1.5"]).ended(2);
     bench.flk(&["cache", "prune", "--older", "3"]).ended(0);
 }
+
+#[test]
+fn output_that_is_not_written_is_a_failure_and_a_closed_pipe_is_none() {
+    use std::{fs::File, process::Command};
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["iso", "--help"],
+        &["util", "completions", "bash"],
+    ] {
+        let flk = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_flk"));
+            command.args(arguments);
+            command
+        };
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let run = flk().stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert_eq!(run.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.starts_with("error: cannot write to standard output\ncaused by: No space left"),
+            "{arguments:?}: {said}"
+        );
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let run = flk().stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert_eq!(
+            (run.status.code(), said.as_str()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
+    }
+}

@@ -196,7 +196,7 @@ fn keys_that_let_nobody_in_are_named_before_anything_is_built() {
         ),
         (
             "forced",
-            "keyFiles = lib.mkForce [ ];\n    keys = [ ''command=\"borg serve\" ${builtins.readFile ../keys/id_ed25519.pub}'' ];",
+            "keyFiles = lib.mkForce [ ];\n    keys = [ ''command=\"borg serve\" ${builtins.readFile ../keys/you.pub}'' ];",
             vec!["nobody could log in to the live machine of forced".to_owned()],
         ),
     ] {

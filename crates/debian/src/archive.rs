@@ -9,6 +9,7 @@ mod download;
 mod index;
 mod lock;
 mod mirror;
+mod proxy;
 mod release;
 mod resolver;
 mod signature;
@@ -19,6 +20,7 @@ pub use download::{Download, download};
 pub use index::{IndexSource, write_index};
 pub use lock::{Archive, Index, Lock};
 pub use mirror::{MIRROR_VARIABLE, Mirrors, SECURITY_MIRROR_VARIABLE};
+pub use proxy::Proxies;
 pub use signature::Keyring;
 pub use update::{Update, Updated, update};
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use flk_address::{Address, redact};
+
 use crate::archive::File;
 
 /// The result of this crate's functions.
@@ -79,28 +81,49 @@ pub enum Error {
     },
     /// No mirror is known for an archive.
     #[error(
-        "no Debian mirror is known: {} names none and {variable} is not set; set {variable} to a mirror's base address",
-        sources.display()
+        "no Debian mirror is known: {} names none and {variable} is not set; set {variable} to a mirror's base address{}",
+        sources.display(), lines(rejected)
     )]
     NoMirror {
         /// The environment variable to set.
         variable: &'static str,
         /// Where apt's sources were looked for.
         sources: PathBuf,
+        /// What was looked at and is none, a sentence each.
+        rejected: Vec<String>,
+    },
+    /// What may be an archive's mirror does not prove to be it.
+    #[error(
+        "no source of apt proves to be a mirror of Debian; set {variable} to a mirror's base address{}",
+        lines(rejected)
+    )]
+    NotDebian {
+        /// The environment variable to set.
+        variable: &'static str,
+        /// What is wrong with each, a sentence each.
+        rejected: Vec<String>,
     },
     /// A mirror did not give what it was asked for.
     #[error("cannot fetch {address}")]
     Fetch {
         /// The whole address.
-        address: String,
+        address: Address,
         /// The transport's reason.
-        source: Box<ureq::Error>,
+        source: Transport,
+    },
+    /// A proxy's address is none.
+    #[error("{address} is not a valid address of a proxy")]
+    Proxy {
+        /// The address.
+        address: Address,
+        /// Why.
+        source: Transport,
     },
     /// What was fetched is not what was announced, every time it was tried.
     #[error("{address} is damaged: {reason}")]
     Damaged {
         /// The whole address.
-        address: String,
+        address: Address,
         /// Size or digest, expected and found.
         reason: String,
     },
@@ -113,7 +136,7 @@ pub enum Error {
         /// The file.
         file: Box<File>,
         /// The address that was asked.
-        address: String,
+        address: Address,
     },
     /// A suite is not on its mirror.
     #[error("{address} does not exist: this mirror does not have the suite `{suite}`")]
@@ -121,13 +144,13 @@ pub enum Error {
         /// The suite.
         suite: String,
         /// The address of its `InRelease`.
-        address: String,
+        address: Address,
     },
     /// The archive's signature is missing or not by a known key.
     #[error("the signature of {address} is not good: {reason}")]
     Signature {
         /// Where the signed text came from.
-        address: String,
+        address: Address,
         /// What was wrong with it.
         reason: String,
     },
@@ -143,7 +166,7 @@ pub enum Error {
     #[error("{address} {reason}")]
     Release {
         /// The address of the `InRelease`.
-        address: String,
+        address: Address,
         /// What it lacks or contradicts.
         reason: String,
     },
@@ -156,6 +179,29 @@ pub enum Error {
         reason: String,
     },
 }
+
+/// Why a transport failed. Its text may repeat an address, so it is shown without what is secret in that.
+pub struct Transport(Box<ureq::Error>);
+
+impl From<Box<ureq::Error>> for Transport {
+    fn from(error: Box<ureq::Error>) -> Self {
+        Self(error)
+    }
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&redact(&format!("{:?}", self.0)))
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&redact(&self.0.to_string()))
+    }
+}
+
+impl std::error::Error for Transport {}
 
 impl Error {
     /// For `map_err`: the system refused to do `action` to `path`.
@@ -171,10 +217,74 @@ impl Error {
     }
 }
 
+fn lines(rejected: &[String]) -> String {
+    rejected.iter().map(|line| format!("\n  {line}")).collect()
+}
+
 fn suggest(near: &[String]) -> String {
     if near.is_empty() {
         String::new()
     } else {
         format!("; near names: {}", near.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn no_error_shows_a_secret_of_an_address() {
+        let address = || Address::from("http://op:hidden@m.example/debian/x?token=hidden");
+        let transport =
+            || Transport::from(Box::new(ureq::Error::BadUri(address().expose().into())));
+        let reason = || "r".to_owned();
+        let file = Box::new(File {
+            mirror: "debian".into(),
+            path: "x".into(),
+            size: 1,
+            sha256: "0".into(),
+            name: "x".into(),
+        });
+        for error in [
+            Error::Fetch {
+                address: address(),
+                source: transport(),
+            },
+            Error::Proxy {
+                address: address(),
+                source: transport(),
+            },
+            Error::Damaged {
+                address: address(),
+                reason: reason(),
+            },
+            Error::Gone {
+                file,
+                address: address(),
+            },
+            Error::NoSuite {
+                suite: "trixie".into(),
+                address: address(),
+            },
+            Error::Signature {
+                address: address(),
+                reason: reason(),
+            },
+            Error::Release {
+                address: address(),
+                reason: reason(),
+            },
+            Error::NoMirror {
+                variable: "V",
+                sources: "/etc/apt".into(),
+                rejected: vec![format!("{}", address())],
+            },
+        ] {
+            let source = error.source().map(|source| format!("{source} {source:?}"));
+            let text = format!("{error} {error:?} {}", source.unwrap_or_default());
+            assert!(!text.contains("hidden") && !text.contains("op:"), "{text}");
+        }
     }
 }

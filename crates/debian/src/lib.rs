@@ -13,4 +13,4 @@ mod builder;
 mod error;
 
 pub use builder::build;
-pub use error::{Error, Result};
+pub use error::{Error, Result, Transport};

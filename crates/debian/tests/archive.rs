@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use flk_debian::archive::{
-    Client, Download, File, Keyring, Lock, MIRROR_VARIABLE, Mirrors, SECURITY_MIRROR_VARIABLE,
-    Update, download, update,
+    Client, Download, File, Keyring, Lock, MIRROR_VARIABLE, Mirrors, Proxies,
+    SECURITY_MIRROR_VARIABLE, Update, download, update,
 };
 use serde_json::{Value, json};
 
@@ -58,8 +58,7 @@ fn trixie_is_pinned_downloaded_and_unpacked() {
     let Ok(keyring) = Keyring::read(Path::new(KEYRING)) else {
         return skip("this machine has no keyring of Debian's archive");
     };
-    let proxy = variable("http_proxy");
-    let client = Client::new(proxy.as_deref()).unwrap();
+    let client = Client::new(Proxies::find("", variable)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
 

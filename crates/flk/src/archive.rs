@@ -6,19 +6,20 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    process::Command,
+    sync::{Mutex, Once, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use flk_debian::archive::{
-    Client, Download, File, Keyring, Lock, MIRROR_VARIABLE, Mirrors, SECURITY_MIRROR_VARIABLE,
-    Update, Updated, download, update,
+    Client, Download, File, Keyring, Lock, MIRROR_VARIABLE, Mirrors, Proxies,
+    SECURITY_MIRROR_VARIABLE, Update, Updated, download, update,
 };
 use flk_nix::{ArchiveFile, Nix, TargetStore};
 
 use crate::{
     error::{Context, Failure, Result},
-    place::Places,
+    place::{self, Places, write_whole},
     repository::{ChannelKind, PIN},
     ui::{self, Phase, Unit},
     workspace::Workspace,
@@ -30,6 +31,8 @@ const COMPONENTS: [&str; 2] = ["main", "non-free-firmware"];
 const APT: &str = "/etc/apt";
 /// Which mirrors made this machine's ISO, or installed it: for machines without apt.
 const RECORDS: [&str; 2] = ["/iso/flk/mirrors.json", "/var/lib/flk/mirrors.json"];
+/// Which of the machine's mirrors have proven to be some, in the cache; as `mirrors.json`.
+const PROVEN: &str = "mirrors.json";
 /// Names another keyring than Debian's own.
 const KEYRING_VARIABLE: &str = "FLK_DEBIAN_KEYRING";
 const KEYRINGS: [&str; 2] = [
@@ -85,6 +88,7 @@ pub(crate) fn provide_to(
 /// Asks each mirror that the files come from whether it is there; gives the mirror that did not answer, and why.
 pub(crate) fn reach(files: &[ArchiveFile]) -> Result<(), (String, flk_debian::Error)> {
     let nowhere = |error| ("no mirror at all".to_owned(), error);
+    // Of several that may be the mirror, one is enough.
     let mirrors = mirrors().map_err(nowhere)?;
     let client = client().map_err(nowhere)?;
     let mut asked: Vec<&str> = Vec::new();
@@ -93,11 +97,21 @@ pub(crate) fn reach(files: &[ArchiveFile]) -> Result<(), (String, flk_debian::Er
             continue;
         }
         asked.push(&file.mirror);
-        let address = mirrors.address(&file.mirror, &file.path).map_err(nowhere)?;
-        client.reach(&address).map_err(|error| {
-            let base = mirrors.base(&file.mirror).unwrap_or_default();
-            (base.to_owned(), error)
-        })?;
+        // Says which variable to set where there is none.
+        mirrors.address(&file.mirror, &file.path).map_err(nowhere)?;
+        let mut first = None;
+        for base in mirrors.bases(&file.mirror) {
+            match client.reach(&base.join(&file.path)) {
+                Ok(()) => {
+                    first = None;
+                    break;
+                }
+                Err(error) => drop(first.get_or_insert((base.to_string(), error))),
+            }
+        }
+        if let Some(failure) = first {
+            return Err(failure);
+        }
     }
     Ok(())
 }
@@ -107,7 +121,7 @@ pub(crate) fn reach_any<'a>(addresses: impl Iterator<Item = &'a str>) -> bool {
     let Ok(client) = client() else { return false };
     addresses
         .take(ASKED)
-        .any(|address| client.reach(address).is_ok())
+        .any(|address| client.reach(&address.into()).is_ok())
 }
 
 /// The record of the mirrors that this machine uses, for machines that come from it.
@@ -161,6 +175,11 @@ pub(crate) fn pin(folder: &Path, places: &Places) -> Result<Updated> {
         ui::warn(missing);
     }
     updated.lock.write(&path)?;
+    // Not fatal: they are tried in order again.
+    let _ = write_whole(
+        &places.cache_folder(PROVEN),
+        updated.mirrors.record().as_bytes(),
+    );
     Ok(updated)
 }
 
@@ -267,31 +286,48 @@ fn prune(directory: &Path) {
     }
 }
 
+/// What may be this machine's mirrors, those first that have proven to be some. What of apt's sources cannot be read is said once.
 fn mirrors() -> flk_debian::Result<Mirrors> {
+    static TOLD: Once = Once::new();
     let debian = env::var(MIRROR_VARIABLE).ok();
     let security = env::var(SECURITY_MIRROR_VARIABLE).ok();
     let mut record = None;
     for path in RECORDS {
         record = record.or(Mirrors::read(Path::new(path))?);
     }
-    Mirrors::discover(
+    let mirrors = Mirrors::discover(
         Path::new(APT),
         (debian.as_deref(), security.as_deref()),
         record.as_ref(),
-    )
+    )?;
+    if debian.is_none() {
+        TOLD.call_once(|| {
+            for line in mirrors.passed_over() {
+                ui::note(format_args!("note: {line}"));
+            }
+        });
+    }
+    let proven = Places::find()
+        .ok()
+        .and_then(|places| Mirrors::read(&places.cache_folder(PROVEN)).ok().flatten());
+    Ok(match proven {
+        Some(proven) => mirrors.preferring(&proven),
+        None => mirrors,
+    })
 }
 
 fn client() -> flk_debian::Result<Client> {
-    let proxy = [
-        "https_proxy",
-        "HTTPS_PROXY",
-        "http_proxy",
-        "all_proxy",
-        "ALL_PROXY",
-    ]
-    .into_iter()
-    .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
-    Client::new(proxy.as_deref())
+    // Without apt, nothing is said there; a dump of apt's settings reads what only root may read no more than flk would.
+    let apt = place::program("apt-config", &[])
+        .and_then(|program| {
+            Command::new(program)
+                .args(["dump", "Acquire"])
+                .output()
+                .ok()
+        })
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    Client::new(Proxies::find(&apt, |name| env::var(name).ok()))
 }
 
 fn keyring() -> Result<Keyring> {

@@ -62,7 +62,8 @@ impl Failure {
         for hint in hints {
             let _ = writeln!(text, "hint: {}", indented(&hint));
         }
-        text
+        // Texts of other programs have addresses in them.
+        flk_address::redact(&text)
     }
 }
 

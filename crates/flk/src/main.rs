@@ -14,6 +14,7 @@ mod image;
 mod interruption;
 mod lock;
 mod logins;
+mod ownership;
 mod place;
 mod refusal;
 mod repository;
@@ -122,6 +123,7 @@ fn main() -> ExitCode {
         1
     });
     let code = written(code);
+    ownership::give_back();
     ui::end(code);
     ExitCode::from(code)
 }

@@ -47,6 +47,57 @@ impl Places {
         Self { cache, data }
     }
 
+    /// Checks that flk can write where it has to, before anything takes long: a directory that belongs to somebody else, as after a run by sudo, or
+    /// a file system that is read-only.
+    pub(crate) fn check_cache(&self) -> Result<()> {
+        self.check_all(&self.cache)
+    }
+
+    /// The same for what cannot be made again.
+    pub(crate) fn check_data(&self) -> Result<()> {
+        self.check_all(&self.data)
+    }
+
+    fn check_all(&self, base: &Path) -> Result<()> {
+        self.check_folder(base)?;
+        let entries = fs::read_dir(base).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .try_for_each(|entry| self.check_folder(&entry.path()))
+    }
+
+    fn check_folder(&self, folder: &Path) -> Result<()> {
+        use rustix::io::Errno;
+        use std::os::unix::fs::MetadataExt as _;
+        // What is not there is made in what is.
+        let there = folder.ancestors().find(|folder| folder.exists());
+        let there = there.unwrap_or(Path::new("/"));
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        // As whom flk runs now, not as who started it.
+        let refused =
+            rustix::fs::accessat(rustix::fs::CWD, there, access, rustix::fs::AtFlags::EACCESS);
+        let Err(reason @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) = refused else {
+            return Ok(());
+        };
+        let (variable, base) = match folder.starts_with(&self.cache) {
+            true => ("XDG_CACHE_HOME", &self.cache),
+            false => ("XDG_DATA_HOME", &self.data),
+        };
+        let failure = Failure::new(format!("cannot write to {}", there.display()))
+            .because(std::io::Error::from(reason));
+        let own = rustix::process::geteuid().as_raw();
+        Err(match there.metadata() {
+            Ok(metadata) if metadata.uid() != own && there.starts_with(base) => failure.hint(format!(
+                "it belongs to another user, as after a run by sudo: `sudo chown -R \"$USER\" {}`",
+                base.display()
+            )),
+            _ => failure.hint(format!(
+                "flk keeps its files in {}; {variable}=DIR names another directory for them",
+                base.display()
+            )),
+        })
+    }
+
     /// What cannot be made again: the operator's secret and pins. It need not be there yet.
     pub(crate) fn data(&self) -> &Path {
         &self.data

@@ -13,6 +13,7 @@ use crate::{
     error::{Context, Failure, Result},
     flk_toml,
     git::Git,
+    ownership,
     place::{Places, write_whole},
     ui,
     workspace::find_nix,
@@ -126,6 +127,7 @@ impl Repository {
                     })?
             }
         };
+        ownership::note_repository(&root);
         let git = Git::read(&root)?;
         Ok(Self {
             root,

@@ -1,6 +1,6 @@
 //! What the user sees: notes, warnings and progress on standard error, data on standard output. Only what is in here prints.
 //!
-//! Everything that is said is an [`Event`]. It goes to the terminal, or to the journal of a session, whose viewers show it.
+//! Nothing on standard error has the secrets of an address in it. Everything that is said is an [`Event`]. It goes to the terminal, or to the journal of a session, whose viewers show it.
 
 mod event;
 mod journal;
@@ -21,6 +21,7 @@ use std::{
 pub(crate) use event::{Event, Unit, VERSION, compact, now, since};
 pub(crate) use text::{bytes, count, duration};
 
+use flk_address::redact;
 use journal::Journal;
 use terminal::Terminal;
 
@@ -82,13 +83,13 @@ pub(crate) fn raw_data(bytes: &[u8]) {
 
 /// A line for the user.
 pub(crate) fn note(text: impl Display) {
-    let text = text.to_string();
+    let text = redact(&text.to_string());
     show(Event::Note { text });
 }
 
 /// A line for the user, about something that is probably not as it should be.
 pub(crate) fn warn(text: impl Display) {
-    let text = text.to_string();
+    let text = redact(&text.to_string());
     show(Event::Warning { text });
 }
 
@@ -114,7 +115,7 @@ pub(crate) fn ask(question: &str) -> Option<String> {
 
 /// A rendered failure.
 pub(crate) fn failure(text: &str) {
-    let text = text.to_owned();
+    let text = redact(text);
     show(Event::Failure { text });
 }
 
@@ -165,7 +166,7 @@ impl Phase {
     pub(crate) fn message(&self, text: impl Into<String>) {
         show(Event::Message {
             phase: self.id,
-            text: text.into(),
+            text: redact(&text.into()),
         });
     }
 
@@ -177,6 +178,7 @@ impl Phase {
     /// Ends the phase with a line.
     pub(crate) fn finish(mut self, what: impl Display) {
         let took = duration(self.started.elapsed());
+        let what = redact(&what.to_string());
         self.end(Some(format!("{}: {what} ({took})", self.name)));
     }
 

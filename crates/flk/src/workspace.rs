@@ -63,6 +63,7 @@ impl Workspace {
         let channel = origin.channel.as_deref();
         let mut repository = Repository::find(origin.flake.as_deref())?;
         let places = Places::find()?;
+        places.check_cache()?;
         if repository.is_hosts_folder() {
             return Self::of_hosts_folder(repository, channel, places, started);
         }

@@ -456,3 +456,70 @@ fn what_is_no_host_is_told_as_what_it_is() {
     }
     assert!(!bench.at("result").exists(), "nothing was made");
 }
+
+#[test]
+fn directories_that_flk_cannot_write_to_are_found_at_the_start() {
+    if !nix_is_here() || !is_root() {
+        return;
+    }
+    let bench = Workbench::new();
+    repository(&bench);
+    let cache = bench.home(".cache/flk");
+    for folder in ["", "roots"] {
+        let script = format!(
+            "mkdir -p '{0}'; mount -t tmpfs -o ro none '{0}'; exec \"$0\" \"$@\"",
+            cache.join(folder).display()
+        );
+        for arguments in [
+            &["hosts", "--flake", "r"][..],
+            &["iso", "NixOS", "--flake", "r"],
+        ] {
+            bench
+                .flk_apart("", &script, arguments)
+                .ended(1)
+                .said("error: cannot write to ")
+                .said("caused by: Read-only file system")
+                .said("XDG_CACHE_HOME=DIR");
+        }
+    }
+    bench.flk(&["hosts", "--flake", "r"]).ended(0);
+}
+
+#[test]
+fn under_sudo_what_flk_makes_is_the_callers() {
+    use std::os::unix::fs::MetadataExt as _;
+    if !nix_is_here() || !is_root() {
+        return;
+    }
+    const CALLER: u32 = 65534;
+    let bench = Workbench::new()
+        .variable("SUDO_UID", "65534")
+        .variable("SUDO_GID", "65534");
+    repository(&bench);
+    let home = bench.home("");
+    std::os::unix::fs::chown(&home, Some(CALLER), Some(CALLER)).unwrap();
+    bench.flk(&["hosts", "--flake", "r"]).ended(0);
+    let mut folders = vec![bench.home(".cache")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = path.symlink_metadata().unwrap();
+            assert_eq!(metadata.uid(), CALLER, "{}", path.display());
+            seen += 1;
+            if metadata.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    assert!(seen > 1, "flk has made nothing");
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !is_root {
+        workbench::skipped("only root can mount and give files away");
+    }
+    is_root
+}

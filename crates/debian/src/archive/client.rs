@@ -5,13 +5,19 @@ use std::time::Duration;
 
 use ureq::unversioned::transport::DefaultConnector;
 
+use flk_address::Address;
+
+use super::proxy::Proxies;
 use super::resolver::SystemResolver;
 use crate::error::{Error, Result};
 
 /// Connections to mirrors. One for all threads.
 #[derive(Debug, Clone)]
 pub struct Client {
-    agent: ureq::Agent,
+    proxies: Proxies,
+    direct: ureq::Agent,
+    /// By the proxy that they go through.
+    agents: Vec<(Address, ureq::Agent)>,
 }
 
 /// What a mirror answered.
@@ -32,48 +38,41 @@ pub(crate) const ATTEMPTS: u32 = 5;
 const REACH: Duration = Duration::from_secs(8);
 
 impl Client {
-    /// A client that goes through `proxy` (`http://[user:password@]host[:port]`) if there is one.
+    /// A client that goes through these proxies.
     ///
     /// # Errors
-    /// When the proxy's address is none.
-    pub fn new(proxy: Option<&str>) -> Result<Self> {
-        let proxy = proxy
-            .filter(|proxy| !proxy.is_empty())
-            .map(|address| {
-                ureq::Proxy::new(address).map_err(|source| Error::Fetch {
-                    address: format!("through the proxy {address}"),
-                    source: Box::new(source),
-                })
-            })
-            .transpose()?;
-        let config = ureq::Agent::config_builder()
-            .proxy(proxy)
-            .http_status_as_error(false)
-            .timeout_resolve(Some(Duration::from_secs(20)))
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
-            .timeout_per_read(Some(Duration::from_secs(60)))
-            .max_idle_connections(16)
-            .max_idle_connections_per_host(8)
-            .user_agent(concat!("flk/", env!("CARGO_PKG_VERSION")))
-            .build();
+    /// When a proxy's address is none.
+    pub fn new(proxies: Proxies) -> Result<Self> {
+        let mut agents = Vec::new();
+        for address in proxies.all() {
+            let proxy = ureq::Proxy::new(address.expose()).map_err(|source| Error::Proxy {
+                address: address.clone(),
+                source: Box::new(source).into(),
+            })?;
+            agents.push((address.clone(), agent(Some(proxy))));
+        }
         Ok(Self {
-            agent: ureq::Agent::with_parts(
-                config,
-                DefaultConnector::default(),
-                SystemResolver::default(),
-            ),
+            proxies,
+            direct: agent(None),
+            agents,
         })
+    }
+
+    /// The connections for an address.
+    fn agent(&self, address: &Address) -> &ureq::Agent {
+        let proxy = self.proxies.of(address);
+        let agent = self.agents.iter().find(|(own, _)| Some(own) == proxy);
+        agent.map_or(&self.direct, |(_, agent)| agent)
     }
 
     /// Asks once, for seconds and not minutes, whether an address answers at all; what it answers does not matter.
     ///
     /// # Errors
     /// [`Error::Fetch`] when nobody does.
-    pub fn reach(&self, address: &str) -> Result<()> {
+    pub fn reach(&self, address: &Address) -> Result<()> {
         let asked = self
-            .agent
-            .head(address)
+            .agent(address)
+            .head(address.expose())
             .config()
             .timeout_global(Some(REACH))
             .build()
@@ -81,15 +80,15 @@ impl Client {
         match asked {
             Ok(_) => Ok(()),
             Err(source) => Err(Error::Fetch {
-                address: address.to_owned(),
-                source: Box::new(source),
+                address: address.clone(),
+                source: Box::new(source).into(),
             }),
         }
     }
 
     /// Asks once for a file, from the byte `start` on.
-    pub(crate) fn ask(&self, address: &str, start: u64) -> Result<Answer, Box<ureq::Error>> {
-        let mut request = self.agent.get(address);
+    pub(crate) fn ask(&self, address: &Address, start: u64) -> Result<Answer, Box<ureq::Error>> {
+        let mut request = self.agent(address).get(address.expose());
         if start > 0 {
             request = request.header("Range", format!("bytes={start}-"));
         }
@@ -115,7 +114,7 @@ impl Client {
     ///
     /// # Errors
     /// When the mirror cannot be reached, or the file has more than `limit` bytes.
-    pub(crate) fn fetch(&self, address: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn fetch(&self, address: &Address, limit: u64) -> Result<Option<Vec<u8>>> {
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -123,8 +122,8 @@ impl Client {
                 Ok(content) => return Ok(content),
                 Err(source) if attempt >= ATTEMPTS || !is_passing(&source) => {
                     return Err(Error::Fetch {
-                        address: address.to_owned(),
-                        source,
+                        address: address.clone(),
+                        source: source.into(),
                     });
                 }
                 Err(_) => std::thread::sleep(pause(attempt)),
@@ -132,7 +131,11 @@ impl Client {
         }
     }
 
-    fn fetch_once(&self, address: &str, limit: u64) -> Result<Option<Vec<u8>>, Box<ureq::Error>> {
+    fn fetch_once(
+        &self,
+        address: &Address,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, Box<ureq::Error>> {
         let Answer::Body { reader, .. } = self.ask(address, 0)? else {
             return Ok(None);
         };
@@ -149,6 +152,25 @@ impl Client {
         }
         Ok(Some(content))
     }
+}
+
+fn agent(proxy: Option<ureq::Proxy>) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .proxy(proxy)
+        .http_status_as_error(false)
+        .timeout_resolve(Some(Duration::from_secs(20)))
+        .timeout_connect(Some(Duration::from_secs(20)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_per_read(Some(Duration::from_secs(60)))
+        .max_idle_connections(16)
+        .max_idle_connections_per_host(8)
+        .user_agent(concat!("flk/", env!("CARGO_PKG_VERSION")))
+        .build();
+    ureq::Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        SystemResolver::default(),
+    )
 }
 
 /// Whether another attempt may end otherwise.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use flk_address::Address;
 use sha2::{Digest, Sha256};
 
 use super::client::{ATTEMPTS, Answer, is_passing, pause};
@@ -43,6 +44,7 @@ pub fn download(
     let next = AtomicUsize::new(0);
     let state = State {
         options,
+        good: AtomicUsize::new(0),
         done: AtomicU64::new(0),
         has_failed: AtomicBool::new(false),
         progress,
@@ -87,6 +89,8 @@ pub fn download(
 
 struct State<'a> {
     options: &'a Download<'a>,
+    /// Which of the addresses had a file.
+    good: AtomicUsize,
     done: AtomicU64,
     has_failed: AtomicBool,
     progress: &'a (dyn Fn(u64) + Sync),
@@ -98,6 +102,14 @@ enum Trouble {
     Passing(Error),
     /// No other will.
     Lasting(Error),
+}
+
+impl Trouble {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Passing(error) | Self::Lasting(error) => error,
+        }
+    }
 }
 
 /// What has arrived of a file.
@@ -116,26 +128,14 @@ impl State<'_> {
             self.advance(file.size);
             return Ok(path);
         }
-        let address = self.options.mirrors.address(&file.mirror, &file.path)?;
+        let addresses = self.options.mirrors.addresses(&file.mirror, &file.path)?;
         let beside = folder.join(format!("{}.{}", file.name, std::process::id()));
         let mut arrived = Arrived {
             file: fs::File::create(&beside).map_err(Error::io("create", &beside))?,
             digest: Sha256::new(),
             length: 0,
         };
-        let mut attempt = 0;
-        let result = loop {
-            attempt += 1;
-            match self.attempt(file, &address, (&beside, &mut arrived)) {
-                Ok(()) => break Ok(()),
-                Err(Trouble::Passing(_))
-                    if attempt < ATTEMPTS && !self.has_failed.load(Ordering::Relaxed) =>
-                {
-                    std::thread::sleep(pause(attempt));
-                }
-                Err(Trouble::Passing(error) | Trouble::Lasting(error)) => break Err(error),
-            }
-        };
+        let result = self.download_from(file, &addresses, (&beside, &mut arrived));
         let result =
             result.and_then(|()| fs::rename(&beside, &path).map_err(Error::io("create", &path)));
         if result.is_err() {
@@ -145,18 +145,53 @@ impl State<'_> {
         result.map(|()| path)
     }
 
+    /// Asks one after the other of what may be the mirror, the one that had the last file first. The digest says whether what comes is the file.
+    fn download_from(
+        &self,
+        file: &File,
+        addresses: &[Address],
+        (beside, arrived): (&Path, &mut Arrived),
+    ) -> Result<()> {
+        let good = self.good.load(Ordering::Relaxed);
+        let mut order: Vec<usize> = (0..addresses.len()).collect();
+        order.sort_by_key(|place| *place != good);
+        let mut first = None;
+        for place in order {
+            let mut attempt = 0;
+            let failure = loop {
+                attempt += 1;
+                match self.attempt(file, &addresses[place], (beside, &mut *arrived)) {
+                    Ok(()) => {
+                        self.good.store(place, Ordering::Relaxed);
+                        return Ok(());
+                    }
+                    Err(Trouble::Passing(_))
+                        if attempt < ATTEMPTS && !self.has_failed.load(Ordering::Relaxed) =>
+                    {
+                        std::thread::sleep(pause(attempt));
+                    }
+                    Err(Trouble::Passing(error) | Trouble::Lasting(error)) => break error,
+                }
+            };
+            // The likeliest one's failure is the one to tell.
+            first.get_or_insert(failure);
+            self.restart(beside, arrived).map_err(Trouble::into_error)?;
+        }
+        first.map_or(Ok(()), Err)
+    }
+
     /// Asks for what is missing and appends it; checks the whole when all of it is there.
     fn attempt(
         &self,
         file: &File,
-        address: &str,
+        address: &Address,
         (beside, arrived): (&Path, &mut Arrived),
     ) -> Result<(), Trouble> {
         let fetch = |source: Box<ureq::Error>| {
             let is_passing = is_passing(&source);
             let error = Error::Fetch {
-                address: address.to_owned(),
-                source,
+                address: address.clone(),
+                source: source.into(),
             };
             if is_passing {
                 Trouble::Passing(error)
@@ -176,7 +211,7 @@ impl State<'_> {
         else {
             return Err(Trouble::Lasting(Error::Gone {
                 file: Box::new(file.clone()),
-                address: address.to_owned(),
+                address: address.clone(),
             }));
         };
         if !is_rest {
@@ -221,7 +256,7 @@ impl State<'_> {
             format!("it has more than {} bytes", file.size)
         };
         Err(Trouble::Passing(Error::Damaged {
-            address: address.to_owned(),
+            address: address.clone(),
             reason,
         }))
     }

@@ -59,6 +59,12 @@ impl Release {
         self.paragraph.get("Acquire-By-Hash") == Some("yes")
     }
 
+    /// Who made it, if that is not Debian.
+    pub(crate) fn foreign_origin(&self) -> Option<&str> {
+        let origin = self.paragraph.get("Origin").unwrap_or("nobody");
+        (origin != "Debian").then_some(origin)
+    }
+
     /// A file of the suite, by its path in it: `main/binary-amd64/Packages.xz`.
     pub(crate) fn listed(&self, path: &str) -> Option<Listed> {
         self.paragraph.get("SHA256")?.lines().find_map(|line| {
@@ -101,6 +107,12 @@ SHA256:
         let release = Release::parse(TEXT, "trixie-security", at(1_795_300_000)).unwrap();
         assert_eq!(release.date.to_string(), "2026-11-21T00:53:03Z");
         assert!(release.has_by_hash());
+        assert_eq!(release.foreign_origin(), None);
+        for (origin, expected) in [("code stable", "code stable"), ("", "")] {
+            let text = TEXT.replace("Origin: Debian", &format!("Origin: {origin}"));
+            let other = Release::parse(&text, "trixie-security", at(1_795_300_000)).unwrap();
+            assert_eq!(other.foreign_origin(), Some(expected));
+        }
         assert_eq!(
             release.listed("main/binary-amd64/Packages.xz"),
             Some(Listed {

@@ -14,6 +14,8 @@ use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, Timestamp, VerifyingKey};
 
+use flk_address::Address;
+
 use crate::error::{Error, Result};
 
 /// Public keys that are trusted to sign the archive.
@@ -51,9 +53,15 @@ impl Keyring {
     ///
     /// # Errors
     /// [`Error::Signature`] when no signature is good at the time `now`. `address` is where the text came from.
-    pub(crate) fn verify(&self, text: &str, address: &str, now: SystemTime) -> Result<String> {
+    pub(crate) fn verify(
+        &self,
+        text: &str,
+        address: impl Into<Address>,
+        now: SystemTime,
+    ) -> Result<String> {
+        let address = address.into();
         let fault = |reason: String| Error::Signature {
-            address: address.to_owned(),
+            address: address.clone(),
             reason,
         };
         let (message, _) = CleartextSignedMessage::from_string(text)

@@ -10,6 +10,7 @@ use super::release::Release;
 use super::signature::Keyring;
 use super::{Client, File};
 use crate::error::{Error, Result};
+use flk_address::Address;
 
 /// What to pin.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Update<'a> {
 /// What was pinned.
 #[derive(Debug)]
 pub struct Updated {
+    /// The mirrors that have been proven.
+    pub mirrors: Mirrors,
     /// The pin.
     pub lock: Lock,
     /// The indices that it names, and where they are.
@@ -57,6 +60,7 @@ pub fn update(
     let security = format!("{}-security", options.suite);
     let mut archives = Vec::new();
     let mut missing = Vec::new();
+    let mut mirrors = mirrors.clone();
     for (mirror, suite, is_needed) in [
         (DEBIAN, options.suite, true),
         (DEBIAN, updates.as_str(), false),
@@ -73,15 +77,17 @@ pub fn update(
             ));
             continue;
         }
-        match suite_archives(client, mirrors, options, (mirror, suite))? {
-            Some(found) => archives.extend(found),
-            None if is_needed => {
-                return Err(Error::NoSuite {
-                    suite: suite.to_owned(),
-                    address: release_address(mirrors, mirror, suite)?,
-                });
+        match first_that_has(client, &mirrors, options, (mirror, suite)) {
+            Ok((base, found)) => {
+                mirrors.proven(mirror, &base);
+                archives.extend(found);
             }
-            None => missing.push(format!("the mirror `{mirror}` has no suite `{suite}`")),
+            Err(Error::NoSuite { .. }) if !is_needed => {
+                missing.push(format!("the mirror `{mirror}` has no suite `{suite}`"));
+            }
+            // What claims to be the security archive and is not does not keep the packages from being pinned.
+            Err(error @ Error::NotDebian { .. }) if !is_needed => missing.push(error.to_string()),
+            Err(error) => return Err(error),
         }
     }
     let lock = Lock::new(options.suite, archives);
@@ -90,42 +96,95 @@ pub fn update(
         &files,
         &Download {
             client,
-            mirrors,
+            mirrors: &mirrors,
             directory: options.directory,
             threads: 4,
         },
         progress,
     )?;
     Ok(Updated {
+        mirrors,
         lock,
         files: files.into_iter().zip(paths).collect(),
         missing,
     })
 }
 
-fn release_address(mirrors: &Mirrors, mirror: &str, suite: &str) -> Result<String> {
-    mirrors.address(mirror, &format!("dists/{suite}/InRelease"))
+/// The first of what may be the mirror that proves to be it, by an `InRelease` that Debian has signed; and the pins of the suite.
+fn first_that_has(
+    client: &Client,
+    mirrors: &Mirrors,
+    options: &Update<'_>,
+    (mirror, suite): (&str, &str),
+) -> Result<(Address, Vec<Archive>)> {
+    let bases = mirrors.bases(mirror);
+    let mut rejected = Vec::new();
+    let mut only = None;
+    for base in bases {
+        let is_given = mirrors.is_given(mirror);
+        let failure = match suite_archives(client, base, is_given, options, (mirror, suite)) {
+            Ok(Some(found)) => return Ok((base.clone(), found)),
+            Ok(None) => Error::NoSuite {
+                suite: suite.to_owned(),
+                address: release_address(base, suite),
+            },
+            Err(failure) => failure,
+        };
+        rejected.push(match std::error::Error::source(&failure) {
+            Some(source) => format!("{failure}: {source}"),
+            None => failure.to_string(),
+        });
+        only = Some(failure);
+    }
+    match only {
+        // Of one alone that the user named, or that did not answer, what is wrong with it.
+        Some(failure)
+            if bases.len() == 1
+                && (mirrors.is_given(mirror) || matches!(failure, Error::Fetch { .. })) =>
+        {
+            Err(failure)
+        }
+        _ => Err(Error::NotDebian {
+            variable: if mirror == SECURITY {
+                SECURITY_MIRROR_VARIABLE
+            } else {
+                MIRROR_VARIABLE
+            },
+            rejected,
+        }),
+    }
+}
+
+fn release_address(base: &Address, suite: &str) -> Address {
+    base.join(&format!("dists/{suite}/InRelease"))
 }
 
 /// The pins of one suite's components. `None` when the mirror does not have the suite.
 fn suite_archives(
     client: &Client,
-    mirrors: &Mirrors,
+    base: &Address,
+    is_given: bool,
     options: &Update<'_>,
     (mirror, suite): (&str, &str),
 ) -> Result<Option<Vec<Archive>>> {
-    let address = release_address(mirrors, mirror, suite)?;
+    let address = release_address(base, suite);
     let Some(bytes) = client.fetch(&address, RELEASE_LIMIT)? else {
         return Ok(None);
     };
-    let text = options
-        .keyring
-        .verify(&String::from_utf8_lossy(&bytes), &address, options.now)?;
+    let text = options.keyring.verify(
+        &String::from_utf8_lossy(&bytes),
+        address.clone(),
+        options.now,
+    )?;
     let fault = |reason: String| Error::Release {
         address: address.clone(),
         reason,
     };
     let release = Release::parse(&text, suite, options.now).map_err(fault)?;
+    // Whom the user names he trusts, if the keyring does.
+    if !is_given && let Some(origin) = release.foreign_origin() {
+        return Err(fault(format!("is of `{origin}`, not of Debian")));
+    }
     options
         .components
         .iter()

@@ -121,6 +121,9 @@ pub(crate) fn make(args: &Args) -> Result<Option<Iso>> {
         place::output(out)?;
     }
     let workspace = Workspace::open(&args.origin)?;
+    if !args.no_host_key && !args.dry_run {
+        workspace.places.check_data()?;
+    }
     let evaluation = Evaluation::of(&workspace, host, settings(args))?;
     if args.dry_run {
         Missing::of(&workspace, &evaluation)?.report(args.json)?;

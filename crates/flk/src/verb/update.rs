@@ -42,6 +42,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     ui::set_verbose(args.verbose);
     let mut repository = Repository::find(args.origin.flake.as_deref())?;
     let places = Places::find()?;
+    places.check_cache()?;
     if !repository.is_writable() {
         return Err(Failure::new(format!(
             "{} is in the store, where nothing is changed",

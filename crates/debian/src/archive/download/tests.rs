@@ -1,6 +1,7 @@
 //! Downloads from a server of the test's own on loopback: resumed, refused, gone.
 
 use super::*;
+use crate::archive::Proxies;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -10,6 +11,12 @@ type Behaviour = dyn Fn(&str, u64, usize) -> (u16, u64, Vec<u8>) + Send + Sync;
 
 /// A mirror on this machine. Bodies may be shorter than the length that is announced.
 fn mirror(behaviour: Arc<Behaviour>) -> Mirrors {
+    let address = server(behaviour);
+    Mirrors::discover(Path::new("/nowhere"), (Some(&address), None), None).unwrap()
+}
+
+/// A server on this machine; its address.
+fn server(behaviour: Arc<Behaviour>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -18,7 +25,7 @@ fn mirror(behaviour: Arc<Behaviour>) -> Mirrors {
             std::thread::spawn(move || serve(stream.unwrap(), number, &*behaviour));
         }
     });
-    Mirrors::discover(Path::new("/nowhere"), (Some(&address), None), None).unwrap()
+    address
 }
 
 fn serve(mut stream: TcpStream, number: usize, behaviour: &Behaviour) {
@@ -64,7 +71,7 @@ fn run(
     directory: &Path,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<PathBuf>> {
-    let client = Client::new(None).unwrap();
+    let client = Client::new(Proxies::default()).unwrap();
     let options = Download {
         client: &client,
         mirrors,
@@ -173,4 +180,93 @@ fn what_is_gone_says_to_update() {
         error.to_string(),
         "pool/old_1.deb is pinned in flk.lock but gone from the mirror `debian`: run `flk update`"
     );
+}
+
+/// Apt's sources with these addresses, all of which may be Debian's mirror by what is said of them there.
+fn sources(addresses: &[&str]) -> Mirrors {
+    let apt = tempfile::tempdir().unwrap();
+    let lines: String = addresses
+        .iter()
+        .map(|address| format!("deb {address} trixie main\n"))
+        .collect();
+    fs::write(apt.path().join("sources.list"), lines).unwrap();
+    Mirrors::discover(apt.path(), (None, None), None).unwrap()
+}
+
+#[test]
+fn what_may_be_the_mirror_is_asked_in_order() {
+    let content = content();
+    let served = content.clone();
+    // One has other files, one has a file of that name with another content, one is not there.
+    let foreign = server(Arc::new(|_, _, _| (404, 0, Vec::new())));
+    let wrong = server(Arc::new(|_, _, _| (403, 0, Vec::new())));
+    let right = server(Arc::new(move |_, start, _| {
+        let rest = served[usize::try_from(start).unwrap()..].to_vec();
+        (if start > 0 { 206 } else { 200 }, rest.len() as u64, rest)
+    }));
+    let files = [
+        file("pool/a_1_amd64.deb", &content),
+        file("pool/b_1_amd64.deb", &content),
+    ];
+    for addresses in [
+        [&foreign, &wrong, &right],
+        [&right, &foreign, &wrong],
+        [&wrong, &right, &foreign],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mirrors = sources(&addresses.map(String::as_str));
+        let paths = run(&mirrors, &files, folder.path(), &|_| {}).unwrap();
+        assert_eq!(paths.len(), 2);
+        assert!(paths.iter().all(|path| fs::read(path).unwrap() == content));
+    }
+    // Where nobody has it, the first one's answer is told.
+    let folder = tempfile::tempdir().unwrap();
+    let error = run(
+        &sources(&[&foreign, &wrong]),
+        &files,
+        folder.path(),
+        &|_| {},
+    )
+    .unwrap_err();
+    assert!(matches!(error, Error::Gone { .. }), "{error}");
+}
+
+#[test]
+fn what_is_not_debians_is_not_taken_for_its_mirror() {
+    use crate::archive::{Keyring, Update, update};
+    let keyring = Path::new("/usr/share/keyrings/debian-archive-keyring.gpg");
+    // Any keyring does: nothing here is signed by anybody.
+    let Ok(keyring) = Keyring::read(keyring) else {
+        return;
+    };
+    let foreign = server(Arc::new(|_, _, _| (404, 0, Vec::new())));
+    let unsigned = server(Arc::new(|_, _, _| {
+        let text = b"Origin: code stable\nSuite: stable\n".to_vec();
+        (200, text.len() as u64, text)
+    }));
+    let with_password = unsigned.replace("http://", "http://op:hidden@");
+    let folder = tempfile::tempdir().unwrap();
+    let client = Client::new(Proxies::default()).unwrap();
+    let options = Update {
+        suite: "trixie",
+        components: &["main"],
+        keyring: &keyring,
+        now: std::time::SystemTime::now(),
+        directory: folder.path(),
+    };
+    let error = update(
+        &client,
+        &sources(&[&foreign, &with_password]),
+        &options,
+        &|_| {},
+    )
+    .unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::NotDebian { .. }), "{text}");
+    assert!(text.contains("does not have the suite `trixie`"), "{text}");
+    assert!(
+        text.contains("the signature of http://***@127.0.0.1"),
+        "{text}"
+    );
+    assert!(!text.contains("hidden"), "{text}");
 }

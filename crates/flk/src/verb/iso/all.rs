@@ -28,6 +28,9 @@ struct Outcome {
 /// Makes them.
 pub(super) fn make(args: &Args) -> Result<()> {
     let workspace = Workspace::open(&args.origin)?;
+    if !args.no_host_key {
+        workspace.places.check_data()?;
+    }
     archive::provide_indices(&workspace)?;
     let phase = Phase::start("hosts", Unit::Time);
     let names = host_names(&workspace, &mut |event| {

@@ -8,6 +8,8 @@
 let
   inherit (import ./override.nix { inherit lib options; }) force has whereKnown;
 
+  isNixOS = has [ "system" "nssModules" ];
+
   # What resolved has for no: a word of resolved.conf(5), or of the option that nixpkgs declared for it for a while.
   llmnr = options.services.resolved.settings.type.getSubOptions [ ];
   no = if llmnr.Resolve.LLMNR.type.check or (_: true) "no" then "no" else "false";
@@ -91,6 +93,12 @@ in
       (whereKnown [ "networking" "enableIPv6" ] true)
       (whereKnown [ "networking" "wireguard" "enable" ] false)
       (whereKnown [ "networking" "wg-quick" "interfaces" ] { })
+      # What else a host opens: links have the same names here.
+      (whereKnown [ "networking" "firewall" "allowedTCPPortRanges" ] [ ])
+      (whereKnown [ "networking" "firewall" "allowedUDPPortRanges" ] [ ])
+      (whereKnown [ "networking" "firewall" "interfaces" ] { })
+      # NixOS lists the loopback link here; the built-in channel lets it in anyway.
+      (whereKnown [ "networking" "firewall" "trustedInterfaces" ] (lib.optional isNixOS "lo"))
       # What a host says in a firewall's own words may shut ssh and mDNS out.
       (whereKnown [ "networking" "firewall" "extraCommands" ] "")
       (whereKnown [ "networking" "firewall" "extraInputRules" ] "")

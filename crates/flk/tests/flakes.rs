@@ -98,6 +98,7 @@ fn flakes_of_every_shape_evaluate() {
     live_systems_leave_profiles_out(&bench);
     secrets_are_no_hindrance(&bench);
     newer_options_are_no_hindrance(&bench);
+    live_firewalls_let_in_ssh_and_mdns_alone(&bench);
     specialisations_are_in_the_menus(&bench);
     carried_repositories_need_no_network(&bench);
 }
@@ -307,6 +308,49 @@ fn live_systems_leave_profiles_out(bench: &Workbench) {
         serde_json::json!([
             { "server": true, "core": "in every system", "tools": true, "marker": true },
             { "server": false, "core": "in every system", "tools": true, "marker": false },
+        ])
+    );
+}
+
+/// What else the host opens (`newer/modules/firewall.nix`), on all links or on one, is closed on its live system.
+fn live_firewalls_let_in_ssh_and_mdns_alone(bench: &Workbench) {
+    let lock: serde_json::Value = serde_json::from_str(&bench.read("newer/flake.lock")).unwrap();
+    let flk = lock["nodes"]["flk"]["locked"]["path"].as_str().unwrap();
+    let parts = "system: { inherit (system.config.networking.firewall) allowedTCPPorts allowedUDPPorts \
+        allowedTCPPortRanges allowedUDPPortRanges trustedInterfaces; \
+        interfaces = builtins.attrNames system.config.networking.firewall.interfaces; }";
+    let output = std::process::Command::new("nix")
+        .args(["--extra-experimental-features", "nix-command flakes", "eval"])
+        .args(["--impure", "--json", "--no-write-lock-file"])
+        .arg(format!("{}#nixosConfigurations.image", bench.at("newer").display()))
+        .arg("--apply")
+        .arg(format!(
+            "host: map ({parts}) [ host ((import {flk}/nix/extend.nix {{ flk = \"{flk}\"; name = \"image\"; }}).extend host) ]"
+        ))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    let systems: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(
+        systems,
+        serde_json::json!([
+            {
+                "allowedTCPPorts": [80],
+                "allowedUDPPorts": [53],
+                "allowedTCPPortRanges": [{ "from": 1714, "to": 1764 }],
+                "allowedUDPPortRanges": [{ "from": 60000, "to": 61000 }],
+                "trustedInterfaces": ["eth0"],
+                "interfaces": ["eth1"],
+            },
+            {
+                "allowedTCPPorts": [22],
+                "allowedUDPPorts": [5353],
+                "allowedTCPPortRanges": [],
+                "allowedUDPPortRanges": [],
+                "trustedInterfaces": [],
+                "interfaces": [],
+            },
         ])
     );
 }

@@ -1,5 +1,6 @@
 [
   ./disks.nix
+  ./firewall.nix
   ./init.nix
   ./links.nix
   ./live.nix

@@ -82,6 +82,7 @@
       "specialisation.*" = made "the host's own definitions of its variants once more, without those that do not inherit the host";
       "systemd.network.networks.bootstrap-link-local" = made "the one network unit, instead of all that the host has";
       "systemd.services.*" = changed "units of `flk.live.disable`, and consoles that a desktop turned off";
+      "systemd.units.*" = made "units of `flk.live.disable`, masked: a masked one has no text";
       "systemd.services.flk-hold-alias" = made "flk's own unit";
       "systemd.services.flk-prepare" = made "flk's own unit";
       "systemd.services.systemd-networkd-wait-online" = changed "comes with systemd-networkd, which is on";

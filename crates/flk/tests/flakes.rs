@@ -147,7 +147,13 @@ fn specialisations_are_in_the_menus(bench: &Workbench) {
     for label in [" of 100 $ (loud)", " of 100 $ by name"] {
         assert!(isolinux.contains(label), "{label}: {isolinux}");
         // Quoted for GRUB, and that once more by JSON and by the derivation's own quotes.
-        let quoted = label.replace(" $ ", r#" \\\\$ "#);
+        let quoted: String = label
+            .chars()
+            .map(|c| match c {
+                c if c.is_alphanumeric() => c.to_string(),
+                c => format!(r#"\\\\{c}"#),
+            })
+            .collect();
         assert!(grub.contains(&quoted), "{quoted}: {grub}");
     }
 }

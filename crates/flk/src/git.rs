@@ -23,6 +23,22 @@ pub(crate) struct Git {
     pub(crate) changed: Vec<PathBuf>,
     /// Files that git neither tracks nor ignores, relative to the top, sorted.
     pub(crate) untracked: Vec<PathBuf>,
+    /// Files that differ from the index but are not compared with it (`git update-index --assume-unchanged`, `--skip-worktree`), relative to the top.
+    pub(crate) hidden: Vec<PathBuf>,
+    /// Its submodules, relative to the top.
+    pub(crate) submodules: Vec<PathBuf>,
+    /// Its history was cut off when it was cloned.
+    pub(crate) is_shallow: bool,
+}
+
+/// An entry of the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    path: PathBuf,
+    object: String,
+    is_submodule: bool,
+    /// Git does not compare the file with the entry.
+    is_hidden: bool,
 }
 
 impl Git {
@@ -41,7 +57,15 @@ impl Git {
             ))
             .hint("on Debian and Ubuntu: `apt install git`. Nix needs it, too, to know which files are tracked"));
         }
-        let top = run(folder, ["rev-parse", "--show-toplevel"])?;
+        let answer = run(
+            folder,
+            ["rev-parse", "--is-shallow-repository", "--show-toplevel"],
+        )?;
+        let end = answer.iter().position(|&byte| byte == b'\n');
+        let (is_shallow, top) = match end {
+            Some(end) => (&answer[..end], &answer[end + 1..]),
+            None => (answer.as_slice(), [].as_slice()),
+        };
         let status = run(
             folder,
             [
@@ -55,18 +79,58 @@ impl Git {
             ],
         )?;
         let mut git = parse(&status);
-        git.top = PathBuf::from(OsString::from_vec(trimmed(top)));
+        git.top = PathBuf::from(OsString::from_vec(trimmed(top.to_vec())));
+        git.is_shallow = is_shallow == b"true";
+        for entry in entries(&run(&git.top, ["ls-files", "-v", "--stage", "-z"])?) {
+            if entry.is_submodule {
+                git.submodules.push(entry.path);
+            } else if entry.is_hidden && git.differs(&entry) {
+                git.hidden.push(entry.path);
+            }
+        }
         Ok(Some(git))
     }
 
-    /// The tracked files of a folder of the working tree, relative to the folder.
+    /// Whether a file that is there is not what the index has of it.
+    fn differs(&self, entry: &Entry) -> bool {
+        let file = self.top.join(&entry.path);
+        match file.symlink_metadata() {
+            // As in a sparse working tree.
+            Err(_) => false,
+            Ok(metadata) if metadata.is_file() => {
+                let command = [
+                    OsStr::new("hash-object"),
+                    OsStr::new("--"),
+                    file.as_os_str(),
+                ];
+                run_os(&self.top, command).is_ok_and(|own| trimmed(own) != entry.object.as_bytes())
+            }
+            Ok(_) => true,
+        }
+    }
+
+    /// The tracked files of a directory of the working tree and of its submodules, relative to the directory.
     pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-        let list = run(folder, ["ls-files", "-z"])?;
+        let list = run(folder, ["ls-files", "--recurse-submodules", "-z"])?;
         Ok(list
             .split(|&byte| byte == 0)
             .filter(|name| !name.is_empty())
             .map(|name| PathBuf::from(OsStr::from_bytes(name)))
             .collect())
+    }
+
+    /// Whether a file or directory, given relative to the top, is to be left out by what `.gitignore` says.
+    pub(crate) fn ignores(&self, file: &Path) -> bool {
+        let command = ["check-ignore", "--quiet", "--"].map(OsStr::new);
+        let file = [file.as_os_str()]
+            .into_iter()
+            .filter(|file| !file.is_empty());
+        run_os(&self.top, command.into_iter().chain(file)).is_ok()
+    }
+
+    /// Whether a submodule's files are there.
+    pub(crate) fn is_checked_out(&self, submodule: &Path) -> bool {
+        self.top.join(submodule).join(".git").exists()
     }
 
     /// Whether git tracks a file, given relative to the top.
@@ -90,11 +154,17 @@ impl Git {
         String::from_utf8(trimmed(time)).ok()?.parse().ok()
     }
 
-    /// A digest of everything that Nix sees: the commit, and what has changed since.
-    pub(crate) fn digest(&self) -> blake3::Hash {
+    /// A digest of everything that Nix may see: the commit, and every tracked file as it is. Git's own idea of what has changed is not enough: Nix reads
+    /// files that git was told not to look at, and a filter such as git-crypt's changes them at the same commit.
+    pub(crate) fn digest(&self) -> Result<blake3::Hash> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.head.as_deref().unwrap_or("none").as_bytes());
-        for file in &self.changed {
+        // In a conflict, a file is listed several times.
+        let mut files = Self::files(&self.top)?;
+        files.extend(self.changed.iter().cloned());
+        files.sort();
+        files.dedup();
+        for file in &files {
             hasher.update(file.as_os_str().as_bytes()).update(&[0]);
             let path = self.top.join(file);
             let content = match path.symlink_metadata() {
@@ -111,7 +181,7 @@ impl Git {
             };
             hasher.update(blake3::hash(&content).as_bytes());
         }
-        hasher.finalize()
+        Ok(hasher.finalize())
     }
 }
 
@@ -138,6 +208,9 @@ fn run_os(
 ) -> Result<Vec<u8>> {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(arguments);
+    for name in flk_nix::GIT_ENVIRONMENT {
+        command.env_remove(name);
+    }
     let output = command.output().context(|| "cannot run git".to_owned())?;
     if output.status.success() {
         return Ok(output.stdout);
@@ -156,6 +229,25 @@ fn trimmed(mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.pop();
     }
     bytes
+}
+
+/// `git ls-files -v --stage -z`: `TAG MODE OBJECT STAGE<tab>PATH` (git-ls-files(1), "OUTPUT"); a tag is lower-case where a file is assumed unchanged, and `S`
+/// where the working tree is skipped.
+fn entries(list: &[u8]) -> Vec<Entry> {
+    let entry = |record: &[u8]| {
+        let tab = record.iter().position(|&byte| byte == b'\t')?;
+        let head = std::str::from_utf8(&record[..tab]).ok()?;
+        let mut words = head.split(' ');
+        let (tag, mode, object) = (words.next()?, words.next()?, words.next()?);
+        Some(Entry {
+            path: PathBuf::from(OsStr::from_bytes(&record[tab + 1..])),
+            object: object.to_owned(),
+            is_submodule: mode == "160000",
+            is_hidden: tag.eq_ignore_ascii_case("s")
+                || tag.starts_with(|c: char| c.is_ascii_lowercase()),
+        })
+    };
+    list.split(|&byte| byte == 0).filter_map(entry).collect()
 }
 
 /// `git status --porcelain=v2 -z` (git-status(1), "Porcelain Format Version 2").
@@ -199,6 +291,29 @@ fn parse(status: &[u8]) -> Git {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_git_does_not_look_at_is_known() {
+        let list = b"H 100644 aa 0\ta b.nix\0h 100644 bb 0\tassumed\0S 100644 cc 0\tskipped\0s 100644 dd 0\tboth\0H 160000 ee 0\tsub\0";
+        let found: Vec<(String, bool, bool)> = entries(list)
+            .into_iter()
+            .map(|one| {
+                (
+                    one.path.display().to_string(),
+                    one.is_hidden,
+                    one.is_submodule,
+                )
+            })
+            .collect();
+        let expected = [
+            ("a b.nix", false, false),
+            ("assumed", true, false),
+            ("skipped", true, false),
+            ("both", true, false),
+            ("sub", false, true),
+        ];
+        assert_eq!(found, expected.map(|(path, h, s)| (path.to_owned(), h, s)));
+    }
 
     #[test]
     fn status_is_read() {

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flk_nix::{Flake, Nix, quote};
+use flk_nix::{Flake, Nix, is_plain_in_url, percent_decode, quote};
 use serde_json::Value;
 
 use crate::{
@@ -19,7 +19,8 @@ use crate::{
     flk_toml,
     git::Git,
     place::{Places, home, write_whole},
-    repository::{ChannelKind, PIN, Repository, copy_sources},
+    repository::{ChannelKind, PIN, Repository},
+    sources::{copy_directory, copy_files},
     ui,
 };
 
@@ -105,6 +106,13 @@ impl Packages {
                     })?;
                     // Nix copies only what git tracks; without git, all.
                     let is_git = folder.join(".git").exists();
+                    if let Some(path) = folder.to_str().filter(|_| !is_git)
+                        && !is_plain_in_url(&folder)
+                    {
+                        // As attributes, which need no URL.
+                        let input = serde_json::json!({ "type": "path", "path": path });
+                        return Ok(Self::Nixpkgs(input));
+                    }
                     let flake = if is_git {
                         Flake::git(&folder)
                     } else {
@@ -129,7 +137,11 @@ impl Packages {
             let place = ["path", "url"]
                 .iter()
                 .find_map(|key| original[key].as_str());
-            let place = place.map(|place| Path::new(place.trim_start_matches("file://")));
+            // A URL's path is encoded, a plain one is not.
+            let place = place.map(|place| match place.strip_prefix("file://") {
+                Some(path) => PathBuf::from(percent_decode(path)),
+                None => PathBuf::from(place),
+            });
             // Where it is there, another one is meant.
             place.is_some_and(|place| {
                 !place.exists()
@@ -292,33 +304,10 @@ fn source(repository: &Repository, nix: &Nix, places: &Places) -> Result<String>
         }
         None => {
             repository.refuse_own_files(places)?;
-            copy_sources(&repository.root, &copy, true)?;
+            copy_directory(&repository.root, &copy)?;
         }
     }
     Ok(nix.add_path(&copy, "source")?)
-}
-
-fn copy_files(from: &Path, to: &Path, files: &[PathBuf]) -> Result<()> {
-    fs::create_dir(to).context(|| format!("cannot create {}", to.display()))?;
-    for file in files {
-        let (source, target) = (from.join(file), to.join(file));
-        // Git has what was deleted since, and folders of other repositories.
-        let Ok(metadata) = source.symlink_metadata() else {
-            continue;
-        };
-        if metadata.is_dir() {
-            continue;
-        }
-        let copied = fs::create_dir_all(target.parent().unwrap_or(to)).and_then(|()| {
-            if metadata.is_symlink() {
-                std::os::unix::fs::symlink(fs::read_link(&source)?, &target)
-            } else {
-                fs::copy(&source, &target).map(drop)
-            }
-        });
-        copied.context(|| format!("cannot copy {}", source.display()))?;
-    }
-    Ok(())
 }
 
 /// `flake.nix`, whose inputs have to be written out.

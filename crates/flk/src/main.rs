@@ -21,9 +21,11 @@ mod repository;
 mod request;
 mod running_system;
 mod session;
+mod sources;
 mod spelling;
 mod ui;
 mod verb;
+mod visibility;
 mod workspace;
 
 use std::process::ExitCode;

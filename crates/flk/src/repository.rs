@@ -7,7 +7,7 @@ use std::{
 };
 
 use flk_image::Revision;
-use flk_nix::{Flake, Nix};
+use flk_nix::{Flake, Nix, percent_decode};
 
 use crate::{
     error::{Context, Failure, Result},
@@ -15,6 +15,7 @@ use crate::{
     git::Git,
     ownership,
     place::{Places, write_whole},
+    sources::{copy_directory, copy_files},
     ui,
     workspace::find_nix,
 };
@@ -180,14 +181,28 @@ impl Repository {
         })
     }
 
-    /// Which state it is in; none outside of version control, and before the first commit.
-    pub(crate) fn revision(&self) -> Option<Revision> {
+    /// Which state it is in, as Nix has it in `source`, a store path; none outside of version control, and before the first commit.
+    ///
+    /// Of a working tree that git says is clean, some versions of Nix take the commit, others the files.
+    pub(crate) fn revision(&self, source: Option<&Path>) -> Option<Revision> {
         let Some(git) = &self.git else {
             return self.fetched_revision.clone();
         };
+        let folder = self.folder_in(git);
+        let has_it = |file: &Path| {
+            let Ok(own) = fs::read(git.top.join(file)) else {
+                return true;
+            };
+            // The source is that of the whole repository, or of the flake's directory.
+            let inside = file.strip_prefix(&folder).unwrap_or(file);
+            let is_there = |source: &Path, file: &Path| {
+                fs::read(source.join(file)).is_ok_and(|content| content == own)
+            };
+            source.is_none_or(|source| is_there(source, file) || is_there(source, inside))
+        };
         Some(Revision {
             revision: git.head.clone()?,
-            dirty: !git.changed.is_empty(),
+            dirty: !git.changed.is_empty() || git.hidden.iter().any(|file| has_it(file)),
             time: git.commit_time(),
         })
     }
@@ -224,6 +239,12 @@ impl Repository {
                 list(&git.changed)
             ));
         }
+        if !git.hidden.is_empty() {
+            ui::note(format_args!(
+                "note: git was told to overlook changes in {} (`git update-index --no-assume-unchanged --no-skip-worktree FILE` ends that)",
+                list(&git.hidden)
+            ));
+        }
         if !git.untracked.is_empty() {
             ui::note(format_args!(
                 "note: left out, because git does not track it: {} (`git add` takes it in)",
@@ -239,10 +260,18 @@ impl Repository {
         if let Some(git) = &self.git {
             let folder = self.folder_in(git);
             let mut hasher = blake3::Hasher::new();
-            hasher.update(git.digest().as_bytes());
+            hasher.update(git.digest()?.as_bytes());
             hasher.update(folder.as_os_str().as_encoded_bytes());
             let digest = hasher.finalize().to_hex().to_string();
-            return Ok((Flake::git(&git.top).in_folder(&folder), digest));
+            if nix.takes_git(&git.top) && !has_modules(git)? {
+                return Ok((self.flake_in_place(), digest));
+            }
+            // What this Nix would not find is taken there: the flake's own directory, since Nix 2.8 knows no `dir` of a path.
+            let scratch = places.scratch("repository")?;
+            let copy = scratch.path().join("source");
+            copy_files(&self.root, &copy, &Git::files(&self.root)?)?;
+            let source = nix.add_path(&copy, "source")?;
+            return Ok((Flake::path(Path::new(&source)), digest));
         }
         if let Some(reference) = &self.fetched {
             let digest = format!("{} {reference}", self.root.display());
@@ -251,7 +280,7 @@ impl Repository {
         let scratch = places.scratch("repository")?;
         self.refuse_own_files(places)?;
         let copy = scratch.path().join("source");
-        copy_sources(&self.root, &copy, true)?;
+        copy_directory(&self.root, &copy)?;
         let source = nix.add_path(&copy, "source")?;
         Ok((Flake::path(Path::new(&source)), source))
     }
@@ -275,7 +304,14 @@ impl Repository {
     /// The flake in its folder, for commands that write its `flake.lock`.
     pub(crate) fn flake_in_place(&self) -> Flake {
         match &self.git {
-            Some(git) => Flake::git(&git.top).in_folder(&self.folder_in(git)),
+            Some(git) => {
+                let flake = Flake::git(&git.top).in_folder(&self.folder_in(git));
+                if git.is_shallow {
+                    flake.shallow()
+                } else {
+                    flake
+                }
+            }
             None => Flake::path(&self.root),
         }
     }
@@ -287,6 +323,21 @@ impl Repository {
             .map(Path::to_owned)
             .unwrap_or_default()
     }
+}
+
+/// Whether a submodule that is checked out has modules or hosts, so that its files are wanted. Nix leaves submodules empty unless it is told otherwise,
+/// and before 2.20 it would clone them again.
+fn has_modules(git: &Git) -> Result<bool> {
+    for submodule in git.submodules.iter().filter(|one| git.is_checked_out(one)) {
+        let files = Git::files(&git.top.join(submodule))?;
+        if files
+            .iter()
+            .any(|file| file.extension() == Some(OsStr::new("nix")))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The folder that a reference means: a path, `path:` and `git+file:` of one, with `?dir=` a folder in it; `None` for what Nix has to fetch.
@@ -305,9 +356,14 @@ fn local(reference: &Path) -> Option<PathBuf> {
         .iter()
         .find_map(|scheme| base.strip_prefix(scheme))
         .unwrap_or(base);
+    let is_url = path.len() < base.len();
     let path = path.strip_prefix("//").unwrap_or(path);
     let is_path = Path::new(path).is_dir() || path.starts_with(['/', '.', '~']);
-    is_path.then(|| Path::new(path).join(folder))
+    let path = match is_url {
+        true => PathBuf::from(percent_decode(path)),
+        false => PathBuf::from(path),
+    };
+    is_path.then(|| path.join(percent_decode(folder)))
 }
 
 fn list(files: &[PathBuf]) -> String {
@@ -322,68 +378,9 @@ fn list(files: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-/// What a user's tools make in a repository, and what no flake is made of.
-fn is_product(name: &str) -> bool {
-    name == "result"
-        || name.starts_with("result-")
-        || name.ends_with(".iso")
-        || matches!(name, ".git" | ".jj" | ".hg" | ".direnv")
-}
-
-pub(crate) fn copy_sources(from: &Path, to: &Path, top: bool) -> Result<()> {
-    let failed = |path: &Path| format!("cannot copy {}", path.display());
-    fs::create_dir(to).context(|| failed(from))?;
-    for entry in fs::read_dir(from).context(|| failed(from))? {
-        let entry = entry.context(|| failed(from))?;
-        let (path, name) = (entry.path(), entry.file_name());
-        if top && name.to_str().is_some_and(is_product) {
-            continue;
-        }
-        let target = to.join(&name);
-        let kind = entry.file_type().context(|| failed(&path))?;
-        if kind.is_dir() {
-            copy_sources(&path, &target, false)?;
-        } else if kind.is_symlink() {
-            fs::read_link(&path)
-                .and_then(|link| std::os::unix::fs::symlink(link, &target))
-                .context(|| failed(&path))?;
-        } else if kind.is_file() {
-            fs::copy(&path, &target).context(|| failed(&path))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn products_are_left_out_of_a_copy() {
-        let folder = tempfile::tempdir().unwrap();
-        let from = folder.path().join("from");
-        fs::create_dir_all(from.join("result/iso")).unwrap();
-        fs::create_dir_all(from.join("hosts/result")).unwrap();
-        for file in [
-            "flake.nix",
-            "a.iso",
-            "result/iso/NixOS.iso",
-            "hosts/result/x.nix",
-        ] {
-            fs::write(from.join(file), "x").unwrap();
-        }
-        std::os::unix::fs::symlink("flake.nix", from.join("link")).unwrap();
-        let to = folder.path().join("to");
-        copy_sources(&from, &to, true).unwrap();
-        assert!(to.join("flake.nix").exists());
-        assert!(to.join("hosts/result/x.nix").exists());
-        assert_eq!(
-            fs::read_link(to.join("link")).unwrap(),
-            Path::new("flake.nix")
-        );
-        assert!(!to.join("result").exists());
-        assert!(!to.join("a.iso").exists());
-    }
 
     #[test]
     fn references_to_folders_are_told_from_others() {
@@ -396,6 +393,10 @@ mod tests {
             (format!("git+file://{path}"), Some(path.to_owned())),
             (format!("{path}?dir=sub"), Some(format!("{path}/sub"))),
             (format!("git+file://{path}?ref=main"), None),
+            (
+                "path:/my%20hosts/%40?dir=a%20b".to_owned(),
+                Some("/my hosts/@/a b".to_owned()),
+            ),
             (
                 "/no/such/folder".to_owned(),
                 Some("/no/such/folder".to_owned()),

@@ -17,7 +17,7 @@ use crate::{
     refusal::point_at_users_file,
     repository::{ChannelKind, PIN, Repository, has_hosts},
     request::request,
-    ui,
+    ui, visibility,
 };
 
 /// Which repository is meant, and where its packages come from: what the command lines of the verbs that build a host share.
@@ -64,6 +64,7 @@ impl Workspace {
         let mut repository = Repository::find(origin.flake.as_deref())?;
         let places = Places::find()?;
         places.check_cache()?;
+        visibility::check(&repository)?;
         if repository.is_hosts_folder() {
             return Self::of_hosts_folder(repository, channel, places, started);
         }

@@ -3,13 +3,17 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use serde_json::Value;
 
 use crate::{
-    Error, EvaluationFailure, Event, Nix, Result, Version, log::LogReader, process,
-    realise::sandbox_failure, text::percent_encode,
+    Error, EvaluationFailure, Event, Nix, Result, Version,
+    log::LogReader,
+    process,
+    realise::sandbox_failure,
+    text::{is_plain_in_url, percent_encode, percent_encode_path},
 };
 
 /// What the collector that Nix is built with reads (gc.h, "GC_INITIAL_HEAP_SIZE"), in bytes.
@@ -19,6 +23,10 @@ const INITIAL_HEAP: &str = "GC_INITIAL_HEAP_SIZE";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flake {
     reference: String,
+    /// The directory that it is, where it is one.
+    directory: Option<PathBuf>,
+    /// Where in the directory the flake is.
+    inside: PathBuf,
     overrides: Vec<(String, String)>,
 }
 
@@ -47,14 +55,12 @@ pub struct FetchedFlake {
 }
 
 impl Flake {
-    /// A git repository: its tracked files, as they are in the working tree.
+    /// A git repository: its tracked files, as Nix finds them in the working tree or in the commit.
     pub fn git(root: &Path) -> Self {
-        let mut reference = format!("git+file://{}", percent_encode(&root.to_string_lossy()));
-        if root.join(".git/shallow").exists() {
-            reference.push_str("?shallow=1");
-        }
         Self {
-            reference,
+            reference: format!("git+file://{}", percent_encode_path(root)),
+            directory: Some(root.to_owned()),
+            inside: PathBuf::new(),
             overrides: Vec::new(),
         }
     }
@@ -62,7 +68,9 @@ impl Flake {
     /// A folder, with all that is in it.
     pub fn path(folder: &Path) -> Self {
         Self {
-            reference: format!("path:{}", percent_encode(&folder.to_string_lossy())),
+            reference: format!("path:{}", percent_encode_path(folder)),
+            directory: Some(folder.to_owned()),
+            inside: PathBuf::new(),
             overrides: Vec::new(),
         }
     }
@@ -71,6 +79,8 @@ impl Flake {
     pub fn reference_to(reference: &str) -> Self {
         Self {
             reference: reference.to_owned(),
+            directory: None,
+            inside: PathBuf::new(),
             overrides: Vec::new(),
         }
     }
@@ -83,9 +93,22 @@ impl Flake {
             } else {
                 '?'
             };
-            let folder = percent_encode(&folder.to_string_lossy());
-            self.reference.push_str(&format!("{separator}dir={folder}"));
+            let parameter = format!("{separator}dir={}", percent_encode(folder));
+            self.reference.push_str(&parameter);
+            self.inside = folder.to_owned();
         }
+        self
+    }
+
+    /// The history of the git repository ends somewhere, as a shallow clone's does: Nix wants to be told.
+    pub fn shallow(mut self) -> Self {
+        let separator = if self.reference.contains('?') {
+            "&"
+        } else {
+            "?"
+        };
+        self.reference.push_str(separator);
+        self.reference.push_str("shallow=1");
         self
     }
 
@@ -93,7 +116,7 @@ impl Flake {
     pub fn with_input(mut self, input: &str, store_path: &Path, nar_hash: &str) -> Self {
         let reference = format!(
             "path:{}?narHash={}",
-            percent_encode(&store_path.to_string_lossy()),
+            percent_encode_path(store_path),
             percent_encode(nar_hash).replace('/', "%2F"),
         );
         self.overrides.push((input.to_owned(), reference));
@@ -112,7 +135,31 @@ impl Flake {
     }
 }
 
+/// The first Nix that decodes the path of a URL.
+const DECODES: Version = Version {
+    major: 2,
+    minor: 19,
+};
+
 impl Nix {
+    /// Whether this Nix can be given a git repository by its path. An older one takes the path of a URL as it is written, where a space, `#`, `?`, `%`
+    /// or a letter that is not ASCII cannot be.
+    pub fn takes_git(&self, root: &Path) -> bool {
+        self.version() >= DECODES || is_plain_in_url(root)
+    }
+
+    /// The flake's reference for a command of this Nix. A directory that it cannot be given by name is the command's own.
+    fn reference(&self, flake: &Flake, command: &mut Command) -> String {
+        match &flake.directory {
+            Some(directory) if !self.takes_git(directory) => {
+                // It is a copy of that directory, with all that is in it. (Nix 2.8 knows no `dir` of a path.)
+                command.current_dir(directory.join(&flake.inside));
+                "path:/proc/self/cwd/".to_owned()
+            }
+            _ => flake.reference.clone(),
+        }
+    }
+
     /// Applies a function, a Nix expression, to an attribute of the flake, and gives the result as JSON. Derivations that it mentions are in the store
     /// afterwards; what it imports from is built.
     ///
@@ -125,9 +172,9 @@ impl Nix {
         apply: &str,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Value> {
-        let installable = format!("{}#{attribute}", flake.reference);
         loop {
             let mut command = self.nix();
+            let installable = format!("{}#{attribute}", self.reference(flake, &mut command));
             command.args(["--option", "warn-dirty", "false"]);
             // Nix's cache remembers that something failed, but not why.
             command.args(["--option", "eval-cache", "false"]);
@@ -250,7 +297,8 @@ impl Nix {
         command.args(["flake", "archive", "--json", "--no-write-lock-file"]);
         command.args(flake.arguments());
         command.args(self.overrides());
-        command.arg(&flake.reference);
+        let reference = self.reference(flake, &mut command);
+        command.arg(reference);
         let json = self.run_json(command, COMMAND)?;
         let mut inputs = BTreeMap::new();
         collect_inputs(&json, "", &mut inputs);
@@ -283,10 +331,11 @@ impl Nix {
             major: 2,
             minor: 19,
         };
+        let reference = self.reference(flake, &mut command);
         if self.version() >= renamed {
-            command.args(["flake", "update", input, "--flake", &flake.reference]);
+            command.args(["flake", "update", input, "--flake", &reference]);
         } else {
-            command.args(["flake", "lock", &flake.reference, "--update-input", input]);
+            command.args(["flake", "lock", &reference, "--update-input", input]);
         }
         command.args(flake.arguments());
         self.run(command, "nix flake lock").map(drop)
@@ -309,7 +358,8 @@ impl Nix {
             true if self.version() >= renamed => &["flake", "update", "--flake"],
             true => &["flake", "update"],
         });
-        command.arg(&flake.reference);
+        let reference = self.reference(flake, &mut command);
+        command.arg(reference);
         command.args(flake.arguments());
         self.run(command, "nix flake lock").map(drop)
     }
@@ -355,6 +405,9 @@ mod tests {
             flake.reference(),
             "git+file:///home/a%20b/x%23y?dir=sub%20dir"
         );
+        let flake = flake.shallow();
+        assert!(flake.reference().ends_with("?dir=sub%20dir&shallow=1"));
+        assert_eq!(flake.inside, Path::new("sub dir"));
         let flake = Flake::path(Path::new("/x")).with_input(
             "flk",
             Path::new("/nix/store/a-source"),

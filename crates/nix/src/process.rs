@@ -20,6 +20,31 @@ use crate::{Error, Result};
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// The variables by which git is pointed at a certain repository, as its hooks are (git(1), "The Git Repository"; `git rev-parse --local-env-vars`),
+/// and those that change what its commands mean. A repository is named by its path here: neither Nix nor flk is to be led to another one. What is a
+/// user's own setting (`GIT_CONFIG_*`, `GIT_SSH_COMMAND`) stays.
+pub const GIT_ENVIRONMENT: [&str; 19] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INDEX_VERSION",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+];
+
 /// What a finished child left.
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
@@ -56,6 +81,9 @@ pub(crate) fn run(mut command: Command, on_line: &mut dyn FnMut(&str)) -> Result
         program: command.get_program().into(),
         source,
     };
+    for name in GIT_ENVIRONMENT {
+        command.env_remove(name);
+    }
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -31,7 +31,7 @@ impl Nix {
     pub fn target_store(&self, root: &Path, scratch: &Path) -> TargetStore<'_> {
         TargetStore {
             nix: self,
-            store: format!("local?root={}", percent_encode(&root.to_string_lossy())),
+            store: format!("local?root={}", percent_encode(root)),
             scratch: scratch.to_owned(),
         }
     }

@@ -1,4 +1,10 @@
-//! Text in and out of Nix: quoting of strings, terminal codes of messages.
+//! Text in and out of Nix: quoting of strings, paths in URLs, terminal codes of messages.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    path::Path,
+};
 
 /// A Nix string literal that evaluates to `text`.
 ///
@@ -68,17 +74,52 @@ fn skip_escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     }
 }
 
-/// An absolute path as the path of a URL: everything but unreserved characters and `/` percent-encoded.
-pub(crate) fn percent_encode(text: &str) -> String {
+/// A value of a URL's query: everything but unreserved characters and `/` percent-encoded.
+pub(crate) fn percent_encode(text: impl AsRef<OsStr>) -> String {
+    encode(text.as_ref(), b"-._~/")
+}
+
+/// A path as the path of a URL. What may stand there as it is does (RFC 3986, `pchar`), since Nix before 2.19 decodes nothing there.
+pub(crate) fn percent_encode_path(path: &Path) -> String {
+    encode(path.as_os_str(), b"-._~/!$&'()*+,;=:@")
+}
+
+/// Whether a path is written in a URL as it is, so that Nix before 2.19 can read it there.
+pub fn is_plain_in_url(path: &Path) -> bool {
+    percent_encode_path(path).as_bytes() == path.as_os_str().as_bytes()
+}
+
+fn encode(text: &OsStr, kept: &[u8]) -> String {
     let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+    for &byte in text.as_bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
             encoded.push(char::from(byte));
         } else {
             encoded.push_str(&format!("%{byte:02X}"));
         }
     }
     encoded
+}
+
+/// The path that is written in a URL. A `%` without two hexadecimal digits stays.
+///
+/// ```
+/// assert_eq!(flk_nix::percent_decode("/my%20hosts/100%"), "/my hosts/100%");
+/// ```
+pub fn percent_decode(text: &str) -> OsString {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let code = bytes
+            .get(at + 1..at + 3)
+            .filter(|digits| byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(code.unwrap_or(byte));
+        at += if code.is_some() { 3 } else { 1 };
+    }
+    OsString::from_vec(decoded)
 }
 
 #[cfg(test)]
@@ -115,5 +156,27 @@ mod tests {
     #[test]
     fn url_paths_are_encoded() {
         assert_eq!(percent_encode("/a b/c#d?é"), "/a%20b/c%23d%3F%C3%A9");
+        assert_eq!(percent_encode("a+b=@"), "a%2Bb%3D%40");
+        assert_eq!(
+            percent_encode_path(Path::new("/me@x.org/a+b=c & d")),
+            "/me@x.org/a+b=c%20&%20d"
+        );
+        assert!(is_plain_in_url(Path::new("/me@x.org/a+b")));
+        for path in ["/a b", "/ä", "/100%", "/a#b", "/a?b", "/[x]"] {
+            assert!(!is_plain_in_url(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_path_is_read_as_it_was_written() {
+        for byte in 1..=u8::MAX {
+            let path = [b"/x".as_slice(), &[byte], b"%41"].concat();
+            let path = OsStr::from_bytes(&path);
+            for encoded in [percent_encode(path), percent_encode_path(Path::new(path))] {
+                assert!(encoded.is_ascii() && !encoded.contains(['?', '#', ' ', '"']));
+                assert_eq!(percent_decode(&encoded), path, "{encoded}");
+            }
+        }
+        assert_eq!(percent_decode("/%zz/%4"), "/%zz/%4");
     }
 }

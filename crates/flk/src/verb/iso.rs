@@ -194,7 +194,13 @@ fn make_of(
     if workspace.kind == ChannelKind::Debian {
         options.mirrors = archive::mirrors_record();
     }
-    options.revision = workspace.repository.revision();
+    let carried = manifest
+        .contents
+        .iter()
+        .find(|content| content.target.trim_start_matches('/') == "devos");
+    options.revision = workspace
+        .repository
+        .revision(carried.map(|content| Path::new(&content.source)));
     let build = flk_image::build_id(&manifest, &closure, &options)?;
     let key = if args.no_host_key {
         None

@@ -137,6 +137,18 @@ impl Workbench {
         Run::of(command.args(arguments).output().expect("unshare runs"))
     }
 
+    /// Runs flk in a directory below `work` with further variables.
+    pub(crate) fn flk_with(
+        &self,
+        directory: &str,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Run {
+        let mut command = self.command(&self.folder.path().join("bin/flk"), directory);
+        command.envs(variables.iter().copied());
+        Run::of(command.args(arguments).output().expect("flk runs"))
+    }
+
     /// Runs flk in a directory below `work` by way of a shell script: `$0` is flk, `$@` are the arguments.
     pub(crate) fn flk_by(&self, directory: &str, script: &str, arguments: &[&str]) -> Run {
         let mut command = self.command(Path::new("sh"), directory);

@@ -94,3 +94,36 @@ impl Destination {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: super::Args,
+    }
+
+    #[test]
+    fn trailing_words_are_the_command() {
+        for (line, command) in [
+            ("ssh NixOS", ""),
+            ("ssh NixOS uname -a", "uname -a"),
+            ("ssh NixOS -- uname -a", "uname -a"),
+            ("ssh --flake DIR NixOS ls --flake -- x", "ls --flake -- x"),
+            (
+                "ssh me@NixOS.local sudo flk install NixOS --yes",
+                "sudo flk install NixOS --yes",
+            ),
+        ] {
+            let parsed = Line::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(parsed.args.command.join(" "), command, "{line}");
+            assert_eq!(
+                parsed.args.flake.is_some(),
+                line.contains("--flake DIR"),
+                "{line}"
+            );
+        }
+    }
+}

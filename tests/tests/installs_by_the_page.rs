@@ -164,16 +164,23 @@ fn install(
         live.step("mkdir -p /mnt/boot && mount /dev/disk/by-label/boot /mnt/boot")?;
     }
     live.step(&format!("swapon {swap}"))?;
+    // From here on it is the page, word for word, typed by the user that the console is logged in as.
+    live.enter("exit")?;
+    assert!(live.step("whoami")?.contains("nixos"));
     live.step("cd /iso/devos")?;
     live.enter("nix develop")?;
     let said = live.dialogue(&format!("flk install {host} --impure"), &[("[y/N]", "y")])?;
 
+    assert!(
+        said.contains("must run as root: running `sudo flk install"),
+        "{said}"
+    );
     assert!(said.contains("installed as generation 1"), "{said}");
     let fingerprint = said
         .split_whitespace()
         .find(|word| word.starts_with("SHA256:"))
         .unwrap_or_else(|| panic!("no fingerprint in\n{said}"));
-    let said = live.step(&format!("cat {HOST_KEY}"))?;
+    let said = live.step(&format!("sudo cat {HOST_KEY}"))?;
     let key = said
         .lines()
         .find(|line| line.starts_with("ssh-ed25519 "))
@@ -181,7 +188,7 @@ fn install(
     let known_hosts = disk.with_extension("known_hosts");
     fs::write(&known_hosts, format!("live {key}\n")).map_err(BenchError::file(&known_hosts))?;
     assert_eq!(fingerprint_of(&known_hosts)?, fingerprint);
-    live.step("umount -R /mnt")?;
+    live.step("sudo umount -R /mnt")?;
     live.power_off(OFF)?;
     Ok(known_hosts)
 }

@@ -28,6 +28,8 @@
       lib = import ./nix/lib.nix { flk = self; };
 
       nixosModules = {
+        # The options `flk.live.*`, for the hosts of a flake that does not use `lib.mkHosts`.
+        default.imports = [ ./nix/live/options.nix ];
         live.imports = [ ./nix/live.nix ];
         image.imports = [ ./nix/image.nix ];
       };

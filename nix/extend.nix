@@ -18,9 +18,6 @@ let
   fetch =
     source: if builtins.isString source then source else "${builtins.fetchTree ({ type = "path"; } // source)}";
 
-  # A module is disabled by its path; as text it would be one of NixOS's own.
-  asPath = item: if builtins.isString item then /. + builtins.unsafeDiscardStringContext item else item;
-
   isoImage =
     { modulesPath, ... }:
     let
@@ -36,16 +33,6 @@ let
         )
       ];
     };
-
-  # By which options a user of the host may have a password, besides `hashedPassword`.
-  passwords =
-    user:
-    builtins.filter (option: user ? ${option}) [
-      "password"
-      "initialPassword"
-      "initialHashedPassword"
-    ]
-    ++ [ (if user ? hashedPasswordFile then "hashedPasswordFile" else "passwordFile") ];
 
   # What a dev shell is made of: nixpkgs' shells are none to be built, and before 21.05 do not say it by themselves; the built-in channel's are what
   # their `PATH` has.
@@ -110,72 +97,6 @@ let
         specialisation = lib.mkOverride 40 (removeAttrs definition others);
       }) host.options.specialisation.definitions;
 
-  # A host's own tables of packets may shut ssh and mDNS out.
-  ownTables =
-    host:
-    let
-      tables = removeAttrs (host.config.networking.nftables.tables or { }) [
-        "nixos-fw"
-        "nixos-fw-rpfilter"
-        "nixos-nat"
-      ];
-      inherit (host.pkgs) lib;
-    in
-    if tables == { } then
-      { }
-    else
-      { networking.nftables.tables = builtins.mapAttrs (_: _: { enable = lib.mkOverride 40 false; }) tables; };
-
-  # A host's own services of systemd's initrd work on the machine's disks: one that rolls its root back with each start would do so to whatever disk has
-  # that label. NixOS's are told from them by their files; what a host says of systemd's own starts nothing new.
-  ownInitrdServices =
-    host:
-    let
-      inherit (host.pkgs) lib;
-      modulesPath = toString ((host._module.specialArgs or host.specialArgs or { }).modulesPath or "");
-      definitions = host.options.boot.initrd.systemd.services.definitionsWithLocations or [ ];
-      parted = lib.partition (definition: lib.hasPrefix "${modulesPath}/" (toString definition.file)) definitions;
-      namesIn = lib.concatMap (definition: builtins.attrNames definition.value);
-      runs =
-        name:
-        let
-          unit = host.config.boot.initrd.systemd.services.${name};
-        in
-        !(lib.hasPrefix "systemd-" name)
-        && (unit.script or "" != "" || lib.any (lib.hasPrefix "Exec") (builtins.attrNames (unit.serviceConfig or { })));
-      off = {
-        enable = lib.mkOverride 40 false;
-        # A unit that is off and required keeps from starting what requires it.
-        wantedBy = lib.mkOverride 40 [ ];
-        requiredBy = lib.mkOverride 40 [ ];
-      };
-      own = lib.filter runs (lib.subtractLists (namesIn parted.right) (namesIn parted.wrong));
-    in
-    if modulesPath == "" || own == [ ] then
-      { }
-    else
-      { boot.initrd.systemd.services = lib.genAttrs own (_: off); };
-
-  # The first console's login, which desktops' managers and their users turn off; it is systemd's own unit again.
-  consoleOf =
-    host:
-    let
-      inherit (host.pkgs) lib;
-      services = host.config.systemd.services or { };
-      # Before 22.11, what is on without a body would be an empty unit.
-      isOff = name: services ? ${name} && !services.${name}.enable && services.${name} ? overrideStrategy;
-    in
-    {
-      systemd.services = lib.genAttrs (lib.filter isOff [
-        "autovt@tty1"
-        "getty@tty1"
-        "autovt@"
-      ]) (_: {
-        enable = lib.mkOverride 40 true;
-        overrideStrategy = lib.mkOverride 40 "asDropin";
-      });
-    };
-
   # What the host's disks are made and mounted with: a system has it for what it mounts, and the live system mounts none of them.
   ofItsDisks =
     host:
@@ -214,11 +135,10 @@ let
     host:
     let
       inherit (host) config;
-      disabledModules = map asPath (
-        builtins.filter (item: !builtins.isString item || builtins.substring 0 1 item == "/") (
-          config.flk.live.disable or [ ]
-        )
-      );
+      disabledModules =
+        (import ./live/disabled.nix { inherit (host.pkgs) lib; } (
+          config.flk.live.disable or [ ] ++ settings.disable or [ ]
+        )).modules;
     in
     if !names.isName name then
       throw "nixosConfigurations.${builtins.toJSON name}: ${names.reason name}; rename it to ${names.suggestion [ ] name}"
@@ -228,9 +148,8 @@ let
       host.extendModules {
         modules = variants host ++ [
           (kernel host)
-          (ownTables host)
-          (ownInitrdServices host)
-          (consoleOf host)
+          (import ./live/members.nix { inherit host; })
+          (import ./live/kernel-modules.nix { inherit host; })
           (ofItsDisks host)
           isoImage
           (flk + "/nix/live.nix")
@@ -248,7 +167,6 @@ let
               source = "${flk}";
               host = name;
               hostToplevel = "${config.system.build.toplevel}";
-              users = builtins.mapAttrs (_: passwords) config.users.users;
               repository = if repository == null then null else fetch repository;
               inputs = builtins.mapAttrs (_: fetch) inputs;
               devShell = if config.flk.live.devShell or true then devShell host else [ ];
@@ -257,23 +175,25 @@ let
           }
         ];
       };
-in
-{
-  # The live system, evaluated.
-  inherit extend;
-  # The manifest.
-  image = host: (extend host).config.system.build.flkImage;
-  # The same, and what is checked before it is built: the ISO's name, and who may log in to the live system.
+
   described =
     host:
     let
       live = extend host;
     in
     {
-      manifest = live.config.system.build.flkImage;
+      manifest = import ./live/assertions.nix { inherit name host live; } live.config.system.build.flkImage;
       fileName = live.config.image.fileName or (live.config.isoImage.isoName or null);
       logins = import ./live/logins.nix live;
     };
+in
+{
+  # The live system, evaluated.
+  inherit extend;
+  # The manifest.
+  image = host: (described host).manifest;
+  # The same, and what is checked before it is built: the ISO's name, and who may log in to the live system.
+  inherit described;
   # NixOS's own ISO of the live system.
   iso = host: (extend host).config.system.build.isoImage;
 }

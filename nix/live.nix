@@ -13,20 +13,6 @@ let
 
   cfg = config.flk;
   flk = "${cfg.source}/bin/flk";
-
-  # `nginx`, `nginx.service`, `backup.timer`: units that the live system does not have.
-  disabled =
-    unit:
-    let
-      parts = builtins.match "(.*)\\.(service|socket|timer|path|mount|automount|target|slice)" unit;
-      name = if parts == null then unit else lib.head parts;
-      kind = if parts == null then "service" else lib.elemAt parts 1;
-    in
-    # Mounts are lists, whose members have no names.
-    if kind == "mount" || kind == "automount" then
-      { units."${name}.${kind}".enable = force false; }
-    else
-      { "${kind}s".${name}.enable = force false; };
 in
 {
   imports = [
@@ -49,11 +35,6 @@ in
       type = lib.types.str;
       description = "The system that is installed from this one.";
     };
-    users = lib.mkOption {
-      type = lib.types.attrsOf (lib.types.listOf lib.types.str);
-      default = { };
-      description = "The host's own users, and which options each has for passwords besides `hashedPassword`.";
-    };
     repository = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
       default = null;
@@ -72,13 +53,12 @@ in
   };
 
   config = lib.mkMerge [
-    # What is given by its path is a module, and was left out before.
+    # Units that the host does not want here. Modules among them were left out before. A unit that only a package has is masked as well, so each is
+    # named, and no unit loses by it: a masked one has no text.
     {
-      systemd = lib.mkMerge (
-        map disabled (
-          lib.filter (item: builtins.isString item && !lib.hasPrefix "/" item) cfg.live.disable
-        )
-      );
+      systemd.units = lib.genAttrs (import ./live/disabled.nix { inherit lib; } cfg.live.disable).units (_: {
+        enable = force false;
+      });
     }
 
     # The machine's identity and its announcements.

@@ -19,9 +19,6 @@ let
   usersWithKeys = lib.filter (name: name != "root" && hasKeys config.users.users.${name}) (
     lib.attrNames config.users.users
   );
-
-  withoutPassword =
-    others: { hashedPassword = force "!"; } // lib.genAttrs others (_: force null);
 in
 {
   # A machine without a console, that is: the live one may have one.
@@ -96,19 +93,15 @@ in
         whereKnown [ "sops" "sshKeyPaths" ] [ hostKey ]
     )
 
-    # Users: `nixos`, and those of the host, without any password.
+    # The login user. Whoever has root's key on the host has the rights of root here: nobody logs in as root.
     {
-      users.users = lib.mkMerge [
-        (lib.mapAttrs (_: withoutPassword) cfg.users)
-        {
-          nixos = {
-            isNormalUser = force true;
-            extraGroups = [ "wheel" ];
-            hashedPassword = force "!";
-          };
-          root.hashedPassword = force "!";
-        }
-      ];
+      users.users.nixos = {
+        isNormalUser = force true;
+        extraGroups = [ "wheel" ];
+        openssh.authorizedKeys = {
+          inherit (config.users.users.root.openssh.authorizedKeys) keys keyFiles;
+        };
+      };
       # Whoever may log in may install, which only root can.
       users.groups.wheel.members = force (lib.unique ([ "nixos" ] ++ usersWithKeys));
       # NixOS before 21.11 refuses immutable ones that nobody can log in as.

@@ -125,6 +125,12 @@ in
     (whereKnown [ "boot" "loader" "refind" "enable" ] false)
     (whereKnown [ "boot" "lanzaboote" "enable" ] false)
     (whereKnown [ "services" "lvm" "boot" "thin" "enable" ] false)
+    # A host that is a container or a virtual machine's guest has no kernel, no initrd or no boot loader of its own; its live system has.
+    (whereKnown [ "boot" "isContainer" ] false)
+    (whereKnown [ "boot" "kernel" "enable" ] true)
+    (whereKnown [ "boot" "initrd" "enable" ] true)
+    (whereKnown [ "microvm" "guest" "enable" ] false)
+    (whereKnown [ "wsl" "enable" ] false)
     # What would work on the medium's store, or replace the live system.
     (whereKnown [ "nix" "gc" "automatic" ] false)
     (whereKnown [ "nix" "optimise" "automatic" ] false)

@@ -67,8 +67,6 @@ in
             };
           };
         };
-        # Nobody waits for a network that may never come.
-        systemd.services.systemd-networkd-wait-online.enable = force false;
 
         services.resolved.enable = force true;
         services.avahi.enable = force false;

@@ -22,8 +22,12 @@
       example = [
         "nginx"
         "backup.timer"
+        "services/databases/postgresql.nix"
       ];
-      description = "What does not start on the live system: units, by name (without suffix, a service), and modules, by path, which are left out of it.";
+      description = ''
+        What the live system does without: units, by name (without a suffix, a service), and modules, which are left out of it: by path, or, one of
+        NixOS's own, as text that ends in `.nix`, below NixOS's `nixos/modules`.
+      '';
     };
   };
 }

@@ -15,6 +15,7 @@
     in
     {
       # nix/facts.nix
+      "assertions" = needs [ "list" ];
       "boot.kernelPackages.kernel" = needs [ "set" ];
       "boot.loader.efi.efiSysMountPoint" = needs [ "string" ];
       "boot.loader.grub.device" = asks [ "string" ];
@@ -61,34 +62,25 @@
       "users.users" = needs [ "set" ];
     };
 
-  # Each definition of a member of an `attrsOf submodule`. What flk makes is whole without any other module; what it changes has to be there without flk, or
-  # it would come into being with nothing but what flk says. `*` is any name.
+  # Each definition of a member of an `attrsOf submodule`. It has to be whole without any other module: what flk changes of others' members is no
+  # definition by name (nix/live/members.nix). `*` is any name.
   members =
     let
       made = reason: {
         isMade = true;
         inherit reason;
       };
-      changed = reason: {
-        isMade = false;
-        inherit reason;
-      };
     in
     {
-      "boot.initrd.systemd.services.*" = changed "a host's own services of the initrd, turned off";
       "fileSystems.*" = made "the medium's file systems, instead of all that the host has";
-      "networking.nftables.tables.*" = changed "a host's own tables of packets, turned off";
       "nix.registry.*" = made "the repository's inputs and flk, each with its whole target";
       "specialisation.*" = made "the host's own definitions of its variants once more, without those that do not inherit the host";
       "systemd.network.networks.bootstrap-link-local" = made "the one network unit, instead of all that the host has";
-      "systemd.services.*" = changed "units of `flk.live.disable`, and consoles that a desktop turned off";
-      "systemd.units.*" = made "units of `flk.live.disable`, masked: a masked one has no text";
       "systemd.services.flk-hold-alias" = made "flk's own unit";
       "systemd.services.flk-prepare" = made "flk's own unit";
-      "systemd.services.systemd-networkd-wait-online" = changed "comes with systemd-networkd, which is on";
       "systemd.targets.getty" = made "systemd's own unit, which is there without a definition";
-      "users.users.*" = changed "options for passwords of users that the live system has";
+      "systemd.units.*" = made "units of `flk.live.disable`, masked also where a package alone has them";
+      "users.groups.wheel" = made "the group of those who may log in, which every NixOS has";
       "users.users.nixos" = made "the user that the operator logs in as";
-      "users.users.root" = changed "the password of root, whom every system has";
     };
 }

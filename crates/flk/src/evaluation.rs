@@ -20,26 +20,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     archive,
     error::{Context, Failure, Result},
+    live_settings::Settings,
     logins::{self, Logins},
     place::{self, write_whole},
     refusal::refuse,
     ui::{self, Phase, Unit},
     workspace::Workspace,
 };
-
-/// What the ISO is to be, besides what the host file says.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Settings {
-    /// An ISO that nobody can log in to is wanted.
-    pub(crate) allow_no_keys: bool,
-}
-
-impl Settings {
-    /// As a Nix expression: values of `flk.live.*`.
-    fn expression(self) -> String {
-        format!("{{ allowNoKeys = {}; }}", self.allow_no_keys)
-    }
-}
 
 /// The derivation of what is wanted of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,7 +179,7 @@ fn evaluate(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Evaluat
     let phase = Phase::start("evaluate", Unit::Time);
     let purpose = wanted.purpose();
     let function = match wanted {
-        Wanted::Image(settings) => described(workspace, settings)?,
+        Wanted::Image(settings) => described(workspace, &settings.with_output(workspace, host)?)?,
         Wanted::System => SYSTEM.to_owned(),
     };
     let apply = format!(
@@ -270,7 +257,7 @@ fn logins(workspace: &Workspace, host: &str, document: &serde_json::Value) -> Re
 }
 
 /// A Nix expression for the function from a host to its `image.json` and its logins; `name` is bound.
-fn described(workspace: &Workspace, settings: Settings) -> Result<String> {
+fn described(workspace: &Workspace, settings: &str) -> Result<String> {
     let sources = workspace.sources()?;
     let mut inputs = String::new();
     for (name, path) in &sources.inputs {
@@ -288,7 +275,6 @@ fn described(workspace: &Workspace, settings: Settings) -> Result<String> {
          {{ inherit flk name; repository = {repository}; inputs = {{ {inputs}}}; settings = {settings}; }}).described)",
         flk = workspace.channel.expression(),
         repository = located(workspace, &sources.source)?,
-        settings = settings.expression(),
     ))
 }
 

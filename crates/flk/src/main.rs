@@ -12,6 +12,7 @@ mod git;
 mod hosts_folder;
 mod image;
 mod interruption;
+mod live_settings;
 mod lock;
 mod logins;
 mod ownership;

@@ -71,9 +71,11 @@ fn flakes_of_every_shape_evaluate() {
 
     // One of two hosts is none, and one of two systems cannot be: the other is not lost.
     let run = bench.flk(&["hosts", "--flake", "plain"]).ended(0);
-    assert!(
-        run.stdout
-            .contains("plain      debian  x86_64-linux  evaluates"),
+    let plain = run.stdout.lines().find(|line| line.starts_with("plain "));
+    let words = plain.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(
+        words,
+        Some(vec!["plain", "debian", "x86_64-linux", "evaluates"]),
         "{}",
         run.stdout
     );
@@ -96,6 +98,7 @@ fn flakes_of_every_shape_evaluate() {
     errors_say_what_is_wrong(&bench);
     options_reach_nix(&bench);
     live_systems_leave_profiles_out(&bench);
+    live_systems_have_assertions_of_their_own(&bench);
     secrets_are_no_hindrance(&bench);
     newer_options_are_no_hindrance(&bench);
     live_firewalls_let_in_ssh_and_mdns_alone(&bench);
@@ -244,7 +247,7 @@ fn errors_say_what_is_wrong(bench: &Workbench) {
         .flk(&["iso", "nobody", "--flake", "plain"])
         .ended(1)
         .said("there is no host nobody in this repository")
-        .said("it has: no-system, plain");
+        .said("it has: declared, hibernates, left-out, mistyped, no-system, plain, rented");
     bench
         .flk(&["iso", "board", "--flake", "systems"])
         .ended(1)
@@ -287,6 +290,25 @@ fn options_reach_nix(bench: &Workbench) {
         ])
         .ended(1)
         .said("/nowhere-at-all");
+}
+
+/// An assertion that only the host can meet: the error names the module, which the host's module or the flake's outputs can leave out.
+fn live_systems_have_assertions_of_their_own(bench: &Workbench) {
+    let dry_run = |host| bench.flk(&["iso", host, "--flake", "plain", "--dry-run"]);
+    dry_run("hibernates")
+        .ended(1)
+        .said("the live system of hibernates does not meet assertions that the host meets")
+        .said("- hibernation needs swap")
+        .said("flk.hibernates.live.disable = [ ./hibernation.nix ];");
+    for host in ["left-out", "declared"] {
+        dry_run(host).ended(0);
+    }
+    dry_run("mistyped")
+        .ended(1)
+        .said("the output flk.mistyped.live of flake.nix has an unknown option disabled")
+        .said("allowNoKeys, devShell, disable");
+    // Where only root has a key, it is the login user's.
+    dry_run("rented").ended(0);
 }
 
 fn live_systems_leave_profiles_out(bench: &Workbench) {

@@ -1,4 +1,4 @@
-# An appliance: no users but root, an /etc that nobody writes, its disk partitioned as it starts, no shell; and some of what a server has.
+# An appliance: no users but root and a service's, an /etc that nobody writes, its disk partitioned as it starts, no shell; and some of what a server has.
 {
   boot.loader.systemd-boot.enable = true;
   fileSystems."/" = {
@@ -18,6 +18,16 @@
   services.bcachefs.autoScrub.enable = true;
   zramSwap.writebackDevice = "/dev/disk/by-label/spare";
   boot.iscsi-initiator.name = "iqn.2026-11.example:image";
+
+  # As CIS's benchmarks want it.
+  boot.blacklistedKernelModules = [
+    "usb-storage"
+    "pcspkr"
+  ];
+  boot.extraModprobeConfig = ''
+    install squashfs /bin/false
+    options loop max_loop=8
+  '';
 
   boot.initrd = {
     network.enable = true;
@@ -77,4 +87,6 @@
   boot.initrd.network.ifstate.enable = true;
   services.firewalld.enable = true;
   services.cloud-init.enable = true;
+  services.connman.enable = true;
+  users.users.connman.extraGroups = [ "video" ];
 }

@@ -26,6 +26,8 @@ let
   };
   # Options that the built-in channel has.
   known = {
+    boot.blacklistedKernelModules = [ "pcspkr" ];
+    boot.extraModprobeConfig = "options loop max_loop=8\n";
     console.enable = true;
     programs.bash.enable = true;
     systemd.services."autovt@tty1".enable = true;

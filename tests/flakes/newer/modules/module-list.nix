@@ -4,6 +4,7 @@
   ./init.nix
   ./links.nix
   ./live.nix
+  ./service.nix
   ./sudo.nix
   ./sysusers.nix
 ]

@@ -125,12 +125,4 @@ case $script in
         mend_scripts "$out"
         eval "$post"
         ;;
-    kernel)
-        mkdir -p "$out/lib/modules"
-        cp "$raws/boot/vmlinuz-$version" "$out/bzImage"
-        cp "$raws/boot/System.map-$version" "$out/System.map"
-        cp -a "$raws/usr/lib/modules/$version" "$out/lib/modules/"
-        chmod -R u+w "$out/lib"
-        rm -f "$out/lib/modules/$version/"{build,source}
-        ;;
 esac

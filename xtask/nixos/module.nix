@@ -42,6 +42,8 @@ in
       mkdir -p /lib /lib/x86_64-linux-gnu /usr/lib /usr/libexec /usr/sbin /usr/share /sbin
       ln -sfn ${packages.systemd}/lib/systemd /lib/systemd
       ln -sfn ${packages.systemd}/lib/systemd /usr/lib/systemd
+      ln -sfn ${packages.systemd}/lib/udev /lib/udev
+      ln -sfn ${packages.systemd}/lib/udev /usr/lib/udev
       ln -sfn /run/booted-system/kernel-modules/lib/modules /lib/modules
       ln -sfn ${libraries}/lib/security /lib/x86_64-linux-gnu/security
       ln -sfn ${packages.sudo}/libexec/sudo /usr/libexec/sudo

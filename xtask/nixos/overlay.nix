@@ -36,7 +36,7 @@ removeAttrs p [ "cc" "glibc" "perl" "libressl-netcat" "pam" "libxslt" "python3" 
   bashInteractive = p.bash;
   bashInteractive_5 = p.bash;
   bash_5 = p.bash;
-  bash-completion = empty "bash-completion";
+  bash-completion = self.writeTextDir "etc/profile.d/bash_completion.sh" "# none here\n";
   nix-bash-completions = empty "nix-bash-completions";
   coreutils-full = p.coreutils;
   getent = p.glibc;

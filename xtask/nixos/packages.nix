@@ -148,6 +148,7 @@ in
       for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
         ln -sf xtables-legacy-multi $out/bin/$name
       done
+      wrap xtables-legacy-multi XTABLES_LIBDIR=$libraries/lib/xtables
     '';
   };
   iputils = names [ "iputils-ping" "iputils-tracepath" "iputils-arping" ];
@@ -284,6 +285,7 @@ in
   systemd = {
     names = [
       "systemd" "udev" "systemd-container" "systemd-coredump" "systemd-resolved" "systemd-timesyncd" "systemd-boot" "systemd-boot-efi" "libpam-systemd"
+      "libnss-systemd" "libnss-myhostname" "libnss-mymachines" "libnss-resolve"
     ];
     # nixpkgs keeps systemd's own units out of systemd's way, under `example`.
     post = ''
@@ -303,8 +305,9 @@ in
       done
       find $out/example/systemd $out/lib/udev/rules.d $out/share/dbus-1 $out/lib/systemd -type f ! -perm -100 \( -name '*.service' -o -name '*.rules' -o -name '*.socket' -o -name '*.mount' -o -name '*.conf' \) | while IFS= read -r file; do
         sed -i "s|\([^a-zA-Z0-9._]\)/usr/bin/|\1/bin/|g; s|\([^a-zA-Z0-9._]\)/lib/systemd/systemd|\1$out/lib/systemd/systemd|g" $file
-        for program in systemctl journalctl udevadm loginctl systemd-tmpfiles systemd-nspawn systemd-sysusers systemd-hwdb systemd-machine-id-setup systemd-tty-ask-password-agent systemd-ask-password systemd-run systemd-firstboot systemd-notify networkctl bootctl; do
-          sed -i "s|\([^a-zA-Z0-9._]\)/s\?bin/$program\b|\1$out/bin/$program|g" $file
+        for program in systemctl journalctl udevadm loginctl systemd-tmpfiles systemd-nspawn systemd-sysusers systemd-hwdb systemd-machine-id-setup systemd-tty-ask-password-agent systemd-ask-password systemd-run systemd-firstboot systemd-notify networkctl bootctl systemd-sysext; do
+          # Some are named without a directory.
+          sed -i "s|\([^a-zA-Z0-9._]\)/s\?bin/$program\b|\1$out/bin/$program|g; s|^\(Exec[A-Za-z]*=[-+!@:]*\)$program\( \|\$\)|\1$out/bin/$program\2|" $file
         done
         sed -i "s|\([^a-zA-Z0-9._]\)\(/usr\)\?/s\?bin/\(kmod\|agetty\|mount\|umount\|setfacl\|kill\|sulogin\|plymouth\|sh\|cat\|rm\|modprobe\|swapon\|swapoff\|sysctl\|echo\)\b|\1/run/current-system/sw/bin/\3|g" $file
       done

@@ -28,6 +28,8 @@ const HOST_FILE: &str = r#"{ pkgs, ... }:
     fsType = "ext4";
   };
   boot.loader.grub.device = "/dev/vda";
+  # As nixos-generate-config writes it.
+  boot.initrd.availableKernelModules = [ "virtio_pci" "virtio_blk" ];
   boot.kernelParams = [ "console=ttyS0,115200n8" ];
   services.openssh.enable = true;
   security.sudo.wheelNeedsPassword = false;
@@ -50,7 +52,23 @@ const FLAKE: &str = r#"{
     {
       nixosConfigurations.NixOS = nixpkgs.lib.nixosSystem {
         system = "x86_64-linux";
-        modules = [ ./hosts/NixOS.nix ];
+        modules = [
+          ./hosts/NixOS.nix
+          # Its next generation is evaluated on the host, which has no network.
+          (
+            { pkgs, ... }:
+            {
+              system.extraDependencies = [
+                (pkgs.linkFarm "inputs" [
+                  {
+                    name = "nixpkgs";
+                    path = "${nixpkgs}";
+                  }
+                ])
+              ];
+            }
+          )
+        ];
       };
     };
 }
@@ -97,6 +115,7 @@ impl Repository {
                 &root.join("flake.nix"),
                 &flake.replace("@NIXPKGS@", nixpkgs),
             )?;
+            write(&root.join(".gitignore"), "result\n")?;
             let host = repository.host_file("one")?;
             write(&root.join("hosts/NixOS.nix"), &host)?;
             commit(&root)?;

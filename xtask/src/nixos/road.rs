@@ -2,21 +2,24 @@
 
 use super::{
     Stage,
-    repository::{HOST, Repository, show, write},
+    repository::{HOST, Repository, show},
 };
 use crate::{Error, Result, say, target};
 use flk_tests::{
     Avahi, Bench, Disk, Firmware, INTERFACE, Link, Machine, MachineOptions, Medium, Need, Operator,
-    Output, blank_disk,
+    Output, binary, blank_disk,
 };
 use std::{
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::Duration,
 };
 
 /// Under emulation, on a machine that may be busy.
 const BOOT: Duration = Duration::from_secs(900);
 const OFF: Duration = Duration::from_secs(180);
+/// Megabytes: an evaluation of NixOS takes one gigabyte of them.
+const MEMORY: u32 = 3072;
 /// Bytes of the host's disk, which is sparse.
 const DISK: u64 = 8 << 30;
 /// As NixOS's manual has it for BIOS.
@@ -44,13 +47,13 @@ pub(super) fn walk(repository: &Repository, until: Stage) -> Result<()> {
         image,
         disk: target().join("nixos/disk"),
     };
-    road.live(Firmware::Bios, Medium::Cd(road.image.clone()), false)?;
+    let medium = Medium::Cd(road.image.clone());
+    road.live(Firmware::Bios, medium, until >= Stage::Install)?;
+    if until >= Stage::Install {
+        road.host(until >= Stage::Switch)?;
+    }
     if until >= Stage::Uefi {
         road.live(Firmware::Uefi, Medium::UsbStick(road.image.clone()), false)?;
-    }
-    if until >= Stage::Install {
-        road.live(Firmware::Bios, Medium::Cd(road.image.clone()), true)?;
-        road.host(until >= Stage::Switch)?;
     }
     Ok(())
 }
@@ -85,6 +88,7 @@ impl Road<'_> {
         disk: bool,
     ) -> Result<Machine> {
         let mut options = MachineOptions::new(name, &self.image, 0x47).boots(firmware, medium);
+        options.memory = MEMORY;
         if disk {
             options.disks.push(Disk::Plain(self.disk.clone()));
         }
@@ -205,22 +209,43 @@ impl Road<'_> {
         Ok(())
     }
 
+    /// The repository and flk itself, which a plain NixOS has not, go to the host's `nixos`.
+    fn send(&self, ssh: &Login<'_>) -> Result<()> {
+        let start = |source| Error::Start {
+            program: "tar".into(),
+            source,
+        };
+        let program = binary("flk");
+        let mut pack = Command::new("tar")
+            .args(["--create", "--exclude=./result", "--exclude=./.git"])
+            .args(["--transform", "s,^[.]/,devos/,", "--directory"])
+            .arg(&self.repository.root)
+            .arg(".")
+            .arg("--directory")
+            .arg(program.parent().unwrap_or(Path::new("/")))
+            .arg("flk")
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(start)?;
+        let files = pack.stdout.take().map_or_else(Stdio::null, Stdio::from);
+        let mut unpack = ssh.operator.flk(&["ssh", &ssh.to, "--", "tar --extract"]);
+        let unpacked = unpack.stdin(files).status().map_err(start)?;
+        let packed = pack.wait().map_err(start)?;
+        if unpacked.success() && packed.success() {
+            return Ok(());
+        }
+        Err(Error::Nixos(
+            "the repository could not be sent to the host".into(),
+        ))
+    }
+
     /// A second generation from a changed host file, back to the first, and the second by a restart.
     fn switch(&self, ssh: &Login<'_>, machine: &mut Machine) -> Result<()> {
         say("\n== Another generation");
-        let folder = target().join("nixos/changed");
-        write(
-            &folder.join("NixOS.nix"),
-            &self.repository.host_file("two")?,
-        )?;
+        self.send(ssh)?;
         let text = self.repository.host_file("two")?;
-        let flk = ssh
-            .read("readlink -f $(command -v flk) || ls -d /nix/store/*-source/bin/flk | head -1")?;
-        let flk = flk.trim();
-        ssh.read(&format!(
-            "rm -rf devos && cp -rL /etc/devos devos 2>/dev/null || sudo cp -r $(ls -d /nix/store/*-source/hosts | head -1)/.. devos
-             sudo chown -R nixos devos; chmod -R u+w devos; cat >devos/hosts/NixOS.nix <<'END'\n{text}END"
-        ))?;
+        ssh.read(&format!("cat >devos/hosts/NixOS.nix <<'END'\n{text}END"))?;
+        let flk = "/home/nixos/flk";
         let state = || ssh.read("cat /etc/generation; echo; readlink /nix/var/nix/profiles/system");
         say(ssh
             .read(&format!("cd devos && sudo -n {flk} switch {HOST} 2>&1"))?

@@ -124,6 +124,9 @@ in
         procps
       ];
 
+      # Where the page mounts the host's file systems; NixOS has no such directory of its own.
+      systemd.tmpfiles.rules = [ "d /mnt 0755 root root -" ];
+
       # The registry of the wide world is left out: without a network each `nix` would wait for it.
       nix.extraOptions = ''
         extra-experimental-features = nix-command flakes

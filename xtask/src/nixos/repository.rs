@@ -120,6 +120,13 @@ impl Repository {
             write(&root.join("hosts/NixOS.nix"), &host)?;
             commit(&root)?;
         }
+        // As Nix's own commands leave a flake; the image is to carry it.
+        run(Command::new("nix")
+            .args(["--extra-experimental-features", "nix-command flakes"])
+            .args(["flake", "lock"])
+            .arg(&repository.root))?
+        .success()?;
+        commit(&repository.root)?;
         Ok(repository)
     }
 

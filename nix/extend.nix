@@ -169,7 +169,7 @@ let
               hostToplevel = "${config.system.build.toplevel}";
               repository = if repository == null then null else fetch repository;
               inputs = builtins.mapAttrs (_: fetch) inputs;
-              devShell = if config.flk.live.devShell or true then devShell host else [ ];
+              devShell = if settings.devShell or (config.flk.live.devShell or true) then devShell host else [ ];
               live = settings;
             };
           }

@@ -43,10 +43,24 @@ let
     else
       file;
 
+  # What a system can be without: of NixOS's modules, those of services and programs. Without those of users or of the network there is no system.
+  canBeLeftOut =
+    file:
+    builtins.substring 0 1 file == "/"
+    && (
+      !isOfNixOS file
+      || lib.any (directory: lib.hasPrefix "${directory}/" (asText file)) [
+        "hardware"
+        "programs"
+        "services"
+        "virtualisation"
+      ]
+    );
+
   # flk's own have the hint in their text.
   isFlk = file: lib.hasInfix "/nix/live" file || file == "flk iso";
   ofHost = lib.filter (failure: !isFlk failure.file) failed;
-  files = lib.unique (map (failure: failure.file) (lib.filter (failure: builtins.substring 0 1 failure.file == "/") ofHost));
+  files = lib.filter canBeLeftOut (lib.unique (map (failure: failure.file) ofHost));
 
   text = lib.concatMapStrings (failure: "\n- ${failure.message}\n  (${asText failure.file})") ofHost;
   list = "live.disable = [ ${toString (map item files)} ];";

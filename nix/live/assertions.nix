@@ -10,7 +10,7 @@ let
   inherit (host.pkgs) lib;
   modulesPath = toString ((host._module.specialArgs or host.specialArgs or { }).modulesPath or "");
 
-  failedOf = lib.filter (assertion: !assertion.assertion);
+  failedOf = builtins.filter (assertion: !assertion.assertion);
 
   # Before NixOS 21.05, the definitions of an option do not say their files.
   definitions = live.options.assertions.definitionsWithLocations or [
@@ -71,7 +71,9 @@ let
 in
 # The host's own failed assertions are reported by the host's own evaluation.
 value:
-if failedOf host.config.assertions == [ ] && ofHost != [ ] then
+if
+  failedOf (live.config.assertions or [ ]) != [ ] && failedOf (host.config.assertions or [ ]) == [ ] && ofHost != [ ]
+then
   throw "flk: the live system of ${name} does not meet assertions that the host meets:${text}${hint}"
 else
   value

@@ -31,6 +31,7 @@ in
     boot.initrd.extraUtilsCommands = ''
       copy_bin_and_libs ${packages.procps}/bin/pgrep
       copy_bin_and_libs ${packages.kbd}/bin/kbd_mode
+      copy_bin_and_libs ${packages.utillinux}/bin/fsck
     '';
     boot.initrd.preDeviceCommands = ''
       ln -sfn /proc/self/fd /dev/fd

@@ -45,6 +45,15 @@ impl Lock {
             names = declared.flk;
             others = declared.others;
         }
+        if names.is_empty() && others && lock.is_none() && repository.is_writable() {
+            // Nix writes it at the first use of such a flake. Without it the ISO would carry a repository whose inputs no offline machine finds.
+            lock_others(nix, repository, channel, &names)?;
+            return Ok(Self {
+                is_pure: true,
+                written: true,
+                ..Self::default()
+            });
+        }
         if names.is_empty() {
             return Ok(Self {
                 is_pure: sees || !others,

@@ -82,7 +82,7 @@ impl Workspace {
         let channel = Channel::materialise(&nix, &places)?;
         let lock = Lock::settle(&nix, &repository, &channel)?;
         if lock.written {
-            ui::note("note: wrote the input `flk` into flake.lock");
+            ui::note("note: wrote flake.lock");
             repository.git = Git::read(&repository.root)?;
         }
         repository.tell_state();

@@ -190,9 +190,7 @@ fn the_input_flk_is_locked_and_the_rest_of_the_lock_kept() {
     );
     bench.git("r", &["add", "flake.lock"]);
     // Whether Nix then gets nixpkgs is not the point: the lock is written before.
-    bench
-        .flk_in("r", &["hosts"])
-        .said("note: wrote the input `flk` into flake.lock");
+    bench.flk_in("r", &["hosts"]).said("note: wrote flake.lock");
     let lock: serde_json::Value = serde_json::from_str(&bench.read("r/flake.lock")).unwrap();
     assert_eq!(lock["nodes"]["nixpkgs"]["locked"]["path"], "/nowhere");
     let locked = &lock["nodes"]["flk"]["locked"];
@@ -242,6 +240,45 @@ fn update_locks_the_inputs_of_a_nixpkgs_repository() {
     assert_ne!(host(&bench).as_deref(), Some("2"), "the lock holds");
     bench.flk_in("r", &["update"]).ended(0);
     assert_eq!(host(&bench).as_deref(), Some("2"));
+}
+
+/// A flake with nothing of flk's that Nix has not locked yet: the ISO is to carry a lock, by which the live machine finds the inputs.
+#[test]
+fn a_flake_without_a_lock_is_locked() {
+    if !nix_is_here() {
+        return;
+    }
+    let bench = Workbench::new();
+    tracked(&bench);
+    bench.write("near/flake.nix", "{ outputs = { self }: { }; }\n");
+    bench.write("near/name", "near");
+    let flake = SMALL_FLAKE
+        .replace(
+            "outputs =",
+            &format!(
+                "inputs.near.url = \"path:{}\";\n  outputs =",
+                bench.at("near").display()
+            ),
+        )
+        .replace("{ self }:", "{ self, near }:")
+        .replace(
+            "config.networking.hostName = name;",
+            "config.networking.hostName = builtins.readFile \"${near}/name\";",
+        );
+    bench.write("r/flake.nix", &flake);
+    let run = bench
+        .flk_in("r", &["hosts"])
+        .ended(0)
+        .said("note: wrote flake.lock");
+    assert!(run.stdout.contains("NixOS (near)"), "{}", run.stdout);
+    let lock = bench.read("r/flake.lock");
+    assert!(lock.contains("\"near\""), "{lock}");
+    // As Nix does it: known to git, so that it is a part of the flake, and not staged.
+    assert_eq!(bench.git("r", &["ls-files", "flake.lock"]), "flake.lock\n");
+
+    let run = bench.flk_in("r", &["hosts"]).ended(0);
+    assert!(!run.stderr.contains("flake.lock;"), "{}", run.stderr);
+    assert_eq!(bench.read("r/flake.lock"), lock);
 }
 
 #[test]

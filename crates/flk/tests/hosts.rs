@@ -423,9 +423,9 @@ fn what_is_no_host_is_told_as_what_it_is() {
               host = { config.system.build = { inherit toplevel; }; pkgs.lib = { }; };
               live = path: host // {
                 extendModules = { modules }: builtins.seq (map (module:
-                  if builtins.isFunction module then (module { modulesPath = path; }).imports else [ ]) modules)
+                  if builtins.isFunction module && builtins.functionArgs module ? modulesPath then (module { modulesPath = path; }).imports else [ ]) modules)
                   { config.system.build.flkImage = builtins.deepSeq (map (module:
-                    if builtins.isFunction module then (module { modulesPath = path; }).imports else [ ]) modules) toplevel; };
+                    if builtins.isFunction module && builtins.functionArgs module ? modulesPath then (module { modulesPath = path; }).imports else [ ]) modules) toplevel; };
               };
             in { nixosConfigurations = {
               text = "a text";

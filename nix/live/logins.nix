@@ -8,6 +8,7 @@ let
     attrValues
     baseNameOf
     concatMap
+    deepSeq
     filter
     isAttrs
     isList
@@ -15,15 +16,30 @@ let
     map
     pathExists
     readFile
+    tryEval
     unsafeDiscardStringContext
     unsafeGetAttrPos
     ;
 
   plain = value: unsafeDiscardStringContext (toString value);
 
-  # A definition without `mkIf`, `mkForce` and the like around it.
+  # A definition without `mkIf`, `mkForce` and the like around it; null where its condition does not hold.
   unwrapped =
-    value: if isAttrs value && value ? _type && value ? content then unwrapped value.content else value;
+    value:
+    if !(isAttrs value && value ? _type && value ? content) then
+      value
+    else if value._type == "if" && !value.condition then
+      null
+    else
+      unwrapped value.content;
+
+  # A list as far as it can be evaluated: a definition that another one overrides is none of the host's, and may be one that throws.
+  evaluated =
+    list:
+    let
+      tried = tryEval (deepSeq list list);
+    in
+    if tried.success then tried.value else null;
 
   # Where each line of `keys` is written, as far as definitions are plain enough to be read.
   written = concatMap (
@@ -34,7 +50,7 @@ let
         name:
         let
           keys = (unwrapped users.${name}).openssh.authorizedKeys or { };
-          list = unwrapped (keys.keys or null);
+          list = evaluated (unwrapped (keys.keys or null));
           position = unsafeGetAttrPos "keys" keys;
         in
         if isAttrs keys && isList list then

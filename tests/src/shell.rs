@@ -25,6 +25,16 @@ impl Machine {
         self.step("true").map(drop)
     }
 
+    /// Leaves root's shell for the one that it was entered from. What is typed before that has its prompt is lost with sudo's terminal.
+    ///
+    /// # Errors
+    /// As [`Machine::step`].
+    pub fn leave_root(&mut self) -> Result<(), BenchError> {
+        let mark = self.console().mark();
+        self.keyboard().type_text("exit\n")?;
+        self.console().wait_after(mark, "$ ", STEP)
+    }
+
     /// Types a command line, waits until it has succeeded, and gives what the console showed of it.
     ///
     /// # Errors

@@ -165,7 +165,7 @@ fn install(
     }
     live.step(&format!("swapon {swap}"))?;
     // From here on it is the page, word for word, typed by the user that the console is logged in as.
-    live.enter("exit")?;
+    live.leave_root()?;
     assert!(live.step("whoami")?.contains("nixos"));
     live.step("cd /iso/devos")?;
     live.enter("nix develop")?;

@@ -76,6 +76,17 @@ let
       ];
     };
 
+  # A host's own resolv.conf, beside that of systemd-resolved, which is on here.
+  etcFile =
+    { name, ... }:
+    {
+      config = lib.mkIf (name == "resolv.conf") {
+        enable = force true;
+        mode = force "symlink";
+        source = force "/run/systemd/resolve/stub-resolv.conf";
+      };
+    };
+
   # The first console's login, which desktops' managers and their users turn off; it is systemd's own unit again.
   consolesOff =
     let
@@ -140,6 +151,8 @@ in
   options = lib.foldl' lib.recursiveUpdate { } [
     (each [ "users" "users" ] user)
     (each [ "systemd" "services" ] service)
+    # NixOS alone: the built-in channel makes the file in another mode.
+    (lib.optionalAttrs (has [ "system" "nssModules" ]) (each [ "environment" "etc" ] etcFile))
     (each [ "networking" "nftables" "tables" ] table)
     (each [ "boot" "initrd" "systemd" "services" ] initrdService)
   ];

@@ -94,8 +94,8 @@ fn installs_by_bios() -> Result<(), BenchError> {
     // The host's variant is in its menu, and on the medium's, as a live system.
     let menu = ssh.read(&target, "cat /boot/grub/grub.cfg")?;
     assert!(
-        menu.contains(", generation 1\" --id generation-1 {")
-            && menu.contains(", generation 1 (quiet)\" --id generation-1-quiet {"),
+        menu.contains(r",\ generation\ 1 --id generation-1 {")
+            && menu.contains(r",\ generation\ 1\ \(quiet\) --id generation-1-quiet {"),
         "{menu}"
     );
     ssh.read(
@@ -103,7 +103,7 @@ fn installs_by_bios() -> Result<(), BenchError> {
         "grep -q quiet /run/current-system/specialisation/quiet/etc/variant",
     )?;
     for (menu, entry) in [
-        ("/boot/grub/grub.cfg", "(quiet)\" --id live-quiet {"),
+        ("/boot/grub/grub.cfg", r"\(quiet\) --id live-quiet {"),
         ("/isolinux/isolinux.cfg", "(quiet)\n"),
     ] {
         let text = file_on_iso(&iso, menu)?;

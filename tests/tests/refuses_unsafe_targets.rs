@@ -167,7 +167,7 @@ fn refuses_unsafe_targets() -> Result<(), BenchError> {
         "flk",
     ]);
     let output = run(user.args(GOOD.arguments))?;
-    is_refused("not root", &output, &["root's rights", "sudo"]);
+    is_refused("not root", &output, &["must run as root", "sudo"]);
     let plan = live.flk(&["install", "NixOS", "--no-bootloader", "--dry-run"])?;
     assert!(plan.success()?.stderr.contains("onto /mnt"));
     assert_eq!(digest(&live, &disk)?, before);

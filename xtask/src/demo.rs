@@ -8,7 +8,7 @@ use flk_tests::{
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<()> {
     };
     let folder = target().join("demo");
     if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(file(&folder))?;
+        fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
     }
     let home = folder.join("home");
     let flk = Flk::new(&home)?;
@@ -33,7 +33,7 @@ pub(crate) fn run() -> Result<()> {
 
     say("\n== A repository, with your public key in it");
     // The target folder is in flk's own repository, which ignores it: this one is to be its own.
-    fs::create_dir_all(&folder).map_err(file(&folder))?;
+    fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     init_git(&machines)?;
     show(
         "flk init machines",
@@ -153,7 +153,8 @@ pub(crate) fn run() -> Result<()> {
 fn ssh_config(folder: &Path, iso: &Path, key: &KeyPair) -> Result<PathBuf> {
     let known_hosts = folder.join("home/.ssh/known_hosts");
     let host_key = file_on_iso(iso, "/flk/ssh_host_ed25519_key.pub")?;
-    fs::write(&known_hosts, format!("live {}\n", host_key.trim())).map_err(file(&known_hosts))?;
+    fs::write(&known_hosts, format!("live {}\n", host_key.trim()))
+        .map_err(Error::file(&known_hosts))?;
     let config = folder.join("home/.ssh/config");
     let text = format!(
         "HostKeyAlias live\nUserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\n\
@@ -161,28 +162,10 @@ fn ssh_config(folder: &Path, iso: &Path, key: &KeyPair) -> Result<PathBuf> {
         known_hosts.display(),
         key.private.display()
     );
-    fs::write(&config, text).map_err(file(&config))?;
+    fs::write(&config, text).map_err(Error::file(&config))?;
     Ok(config)
 }
 
-/// Prints a command as one would type it, and runs it with its output where ours goes.
 fn show(line: &str, command: &mut Command) -> Result<()> {
-    say(format_args!("$ {line}"));
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|source| Error::Start {
-            program: line.into(),
-            source,
-        })?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Error::Demo(format!("`{line}` ended with {status}")))
-    }
-}
-
-fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { path, source }
+    crate::show(line, command, Error::Demo)
 }

@@ -1,6 +1,9 @@
 //! Why a task failed.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
@@ -35,4 +38,12 @@ pub(crate) enum Error {
     Demo(String),
     #[error("NixOS: {0}")]
     Nixos(String),
+}
+
+impl Error {
+    /// What makes an I/O error one of a file.
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { path, source }
+    }
 }

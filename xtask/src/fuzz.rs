@@ -37,10 +37,7 @@ pub(crate) fn run(names: &[String], seconds: u32) -> Result<usize> {
     lanes::each(&targets, |name| {
         // New findings and corpora stay in the target folder.
         let corpus = folder.join("corpus").join(name);
-        fs::create_dir_all(&corpus).map_err(|source| Error::File {
-            path: corpus.clone(),
-            source,
-        })?;
+        fs::create_dir_all(&corpus).map_err(Error::file(&corpus))?;
         plant(name, &corpus)?;
         let mut command = Command::new(folder.join(TRIPLE).join("release").join(name));
         command

@@ -18,7 +18,7 @@ use std::{
     fmt::Display,
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
 #[derive(Parser)]
@@ -143,6 +143,28 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
         Ok(())
     } else {
         Err(Error::Failed(format!("cargo {}", arguments.join(" "))))
+    }
+}
+
+/// Prints a command as one would type it, and runs it with its output where ours goes; `failure`
+/// makes the error of how it ended.
+pub(crate) fn show(
+    line: &str,
+    command: &mut Command,
+    failure: impl FnOnce(String) -> Error,
+) -> Result<()> {
+    say(format_args!("$ {line}"));
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|source| Error::Start {
+            program: line.into(),
+            source,
+        })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failure(format!("`{line}` ended with {status}")))
     }
 }
 

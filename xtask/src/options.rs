@@ -17,10 +17,7 @@ use std::{
 pub(crate) fn run(trees: &[PathBuf]) -> Result<()> {
     let mut findings = 0;
     for tree in trees {
-        let tree = tree.canonicalize().map_err(|source| Error::File {
-            path: tree.clone(),
-            source,
-        })?;
+        let tree = tree.canonicalize().map_err(Error::file(tree))?;
         let looked: Looked = evaluate(&tree, "looked")?;
         let mut report = report(&looked);
         // A finding may be why it fails, so both are told.

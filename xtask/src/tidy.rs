@@ -36,10 +36,7 @@ pub(crate) fn run() -> Result<()> {
         }
     }
     let changelog = root().join("CHANGELOG.md");
-    let text = fs::read_to_string(&changelog).map_err(|source| Error::File {
-        path: changelog,
-        source,
-    })?;
+    let text = fs::read_to_string(&changelog).map_err(Error::file(&changelog))?;
     if !text.contains("\n## [Unreleased]\n") {
         findings.push("CHANGELOG.md: no section `## [Unreleased]`".into());
     }

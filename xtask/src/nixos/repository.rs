@@ -1,11 +1,11 @@
 //! The repository of hosts that the bench walks with: a flake with plain `nixosConfigurations`, as users have it.
 
-use crate::{Error, Result, say};
+use crate::{Error, Result};
 use flk_tests::{Flk, KeyPair, init_git, run};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 /// The host that is installed.
@@ -107,9 +107,9 @@ impl Repository {
         for (name, flake) in [("repository", FLAKE), ("by-folder", BY_FOLDER)] {
             let root = folder.join(name);
             if root.exists() {
-                fs::remove_dir_all(&root).map_err(file(&root))?;
+                fs::remove_dir_all(&root).map_err(Error::file(&root))?;
             }
-            fs::create_dir_all(&root).map_err(file(&root))?;
+            fs::create_dir_all(&root).map_err(Error::file(&root))?;
             init_git(&root)?;
             write(
                 &root.join("flake.nix"),
@@ -166,32 +166,10 @@ fn commit(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Prints a command as one would type it, and runs it with its output where ours goes.
-pub(super) fn show(line: &str, command: &mut Command) -> Result<()> {
-    say(format_args!("$ {line}"));
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|source| Error::Start {
-            program: line.into(),
-            source,
-        })?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Error::Nixos(format!("`{line}` ended with {status}")))
-    }
-}
-
 /// Writes a file, and the folders above it.
 pub(super) fn write(path: &Path, text: &str) -> Result<()> {
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(file(parent))?;
+        fs::create_dir_all(parent).map_err(Error::file(parent))?;
     }
-    fs::write(path, text).map_err(file(path))
-}
-
-fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { path, source }
+    fs::write(path, text).map_err(Error::file(path))
 }

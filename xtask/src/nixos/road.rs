@@ -2,9 +2,9 @@
 
 use super::{
     Stage,
-    repository::{HOST, Repository, show},
+    repository::{HOST, Repository},
 };
-use crate::{Error, Result, say, target};
+use crate::{Error, Result, say, show, target};
 use flk_tests::{
     Avahi, Bench, Disk, Firmware, INTERFACE, Link, Machine, MachineOptions, Medium, Need, Operator,
     Output, binary, blank_disk,
@@ -62,7 +62,11 @@ fn iso(repository: &Repository) -> Result<()> {
     say("\n== The hosts, plain and by folder");
     let flk = |folder: &Path, arguments: &[&str]| {
         let line = format!("flk {}", arguments.join(" "));
-        show(&line, repository.flk.command(folder).args(arguments))
+        show(
+            &line,
+            repository.flk.command(folder).args(arguments),
+            Error::Nixos,
+        )
     };
     flk(&repository.root, &["hosts"])?;
     flk(&repository.by_folder(), &["hosts"])?;

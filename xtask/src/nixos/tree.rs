@@ -28,7 +28,7 @@ pub(super) fn reference(nixpkgs: &str) -> Result<String> {
     if !Path::new(nixpkgs).is_dir() {
         return Ok(nixpkgs.to_owned());
     }
-    let folder = fs::canonicalize(nixpkgs).map_err(file(Path::new(nixpkgs)))?;
+    let folder = fs::canonicalize(nixpkgs).map_err(Error::file(Path::new(nixpkgs)))?;
     Ok(format!("path:{}", folder.display()))
 }
 
@@ -41,9 +41,9 @@ pub(super) fn assemble(nixpkgs: &str, folder: &Path) -> Result<String> {
     if !is_here {
         say(format_args!("copying {}", source.display()));
         if tree.exists() {
-            fs::remove_dir_all(&tree).map_err(file(&tree))?;
+            fs::remove_dir_all(&tree).map_err(Error::file(&tree))?;
         }
-        fs::create_dir_all(folder).map_err(file(folder))?;
+        fs::create_dir_all(folder).map_err(Error::file(folder))?;
         run(Command::new("cp")
             .args(["-r", "--reflink=auto", "--no-preserve=mode"])
             .arg(&source)
@@ -60,18 +60,18 @@ pub(super) fn assemble(nixpkgs: &str, folder: &Path) -> Result<String> {
     write(&tree.join("pkgs/stdenv/default.nix"), stages)?;
     let lock = tree.join("flake.lock");
     if lock.exists() {
-        fs::remove_file(&lock).map_err(file(&lock))?;
+        fs::remove_file(&lock).map_err(Error::file(&lock))?;
     }
 
     // The built-in channel's packages, as they are.
     let own = bench.join("flk");
     if own.exists() {
-        fs::remove_dir_all(&own).map_err(file(&own))?;
+        fs::remove_dir_all(&own).map_err(Error::file(&own))?;
     }
     let program = own.join("bin/flk-debian");
     copy(&binary("flk-debian"), &program)?;
     run(Command::new("chmod").arg("755").arg(&program))?.success()?;
-    fs::create_dir_all(bench.join("flk/nix")).map_err(file(&bench))?;
+    fs::create_dir_all(bench.join("flk/nix")).map_err(Error::file(&bench))?;
     run(Command::new("cp")
         .arg("-r")
         .arg(root().join("nix/debian"))
@@ -79,7 +79,7 @@ pub(super) fn assemble(nixpkgs: &str, folder: &Path) -> Result<String> {
     .success()?;
     let index = index(folder)?;
     let packages = bench.join("packages.json");
-    let text = fs::read_to_string(&index).map_err(file(&index))?;
+    let text = fs::read_to_string(&index).map_err(Error::file(&index))?;
     write(&packages, &text)?;
     write(&marker, &source.to_string_lossy())?;
     Ok(format!("path:{}", tree.display()))
@@ -110,9 +110,9 @@ fn source_of(nixpkgs: &str) -> Result<PathBuf> {
 fn index(folder: &Path) -> Result<PathBuf> {
     let repository = folder.join("index");
     if repository.exists() {
-        fs::remove_dir_all(&repository).map_err(file(&repository))?;
+        fs::remove_dir_all(&repository).map_err(Error::file(&repository))?;
     }
-    fs::create_dir_all(&repository).map_err(file(&repository))?;
+    fs::create_dir_all(&repository).map_err(Error::file(&repository))?;
     init_git(&repository)?;
     let flk = Flk::new(&folder.join("home"))?;
     let lock = json!({
@@ -161,12 +161,7 @@ const INDEX: &str = r#"{
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
     if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).map_err(file(parent))?;
+        fs::create_dir_all(parent).map_err(Error::file(parent))?;
     }
-    fs::copy(from, to).map_err(file(from)).map(drop)
-}
-
-fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { path, source }
+    fs::copy(from, to).map_err(Error::file(from)).map(drop)
 }

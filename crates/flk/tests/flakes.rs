@@ -312,25 +312,11 @@ fn live_systems_have_assertions_of_their_own(bench: &Workbench) {
 }
 
 fn live_systems_leave_profiles_out(bench: &Workbench) {
-    let lock: serde_json::Value = serde_json::from_str(&bench.read("devos/flake.lock")).unwrap();
-    let flk = lock["nodes"]["flk"]["locked"]["path"].as_str().unwrap();
     let parts = "system: { server = system.config.systemd.services ? server; \
         core = system.config.environment.etc.core.text; \
         tools = builtins.any (package: builtins.match \"htop.*\" (package.name or \"\") != null) system.config.environment.systemPackages; \
         marker = system.config.environment.etc ? marker; }";
-    let output = std::process::Command::new("nix")
-        .args(["--extra-experimental-features", "nix-command flakes", "eval"])
-        .args(["--impure", "--json", "--no-write-lock-file"])
-        .arg(format!("{}#nixosConfigurations.NixOS", bench.at("devos").display()))
-        .arg("--apply")
-        .arg(format!(
-            "host: map ({parts}) [ host ((import {flk}/nix/extend.nix {{ flk = \"{flk}\"; name = \"NixOS\"; }}).extend host) ]"
-        ))
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    let systems: serde_json::Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let systems = of_host_and_live_system(bench, "devos", "NixOS", parts);
     assert_eq!(
         systems,
         serde_json::json!([
@@ -342,24 +328,10 @@ fn live_systems_leave_profiles_out(bench: &Workbench) {
 
 /// What else the host opens (`newer/modules/firewall.nix`), on all links or on one, is closed on its live system.
 fn live_firewalls_let_in_ssh_and_mdns_alone(bench: &Workbench) {
-    let lock: serde_json::Value = serde_json::from_str(&bench.read("newer/flake.lock")).unwrap();
-    let flk = lock["nodes"]["flk"]["locked"]["path"].as_str().unwrap();
     let parts = "system: { inherit (system.config.networking.firewall) allowedTCPPorts allowedUDPPorts \
         allowedTCPPortRanges allowedUDPPortRanges trustedInterfaces; \
         interfaces = builtins.attrNames system.config.networking.firewall.interfaces; }";
-    let output = std::process::Command::new("nix")
-        .args(["--extra-experimental-features", "nix-command flakes", "eval"])
-        .args(["--impure", "--json", "--no-write-lock-file"])
-        .arg(format!("{}#nixosConfigurations.image", bench.at("newer").display()))
-        .arg("--apply")
-        .arg(format!(
-            "host: map ({parts}) [ host ((import {flk}/nix/extend.nix {{ flk = \"{flk}\"; name = \"image\"; }}).extend host) ]"
-        ))
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    let systems: serde_json::Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let systems = of_host_and_live_system(bench, "newer", "image", parts);
     assert_eq!(
         systems,
         serde_json::json!([
@@ -381,6 +353,30 @@ fn live_firewalls_let_in_ssh_and_mdns_alone(bench: &Workbench) {
             },
         ])
     );
+}
+
+/// What a function of an evaluated system, a Nix expression, gives for a host of a flake and for its live system.
+fn of_host_and_live_system(
+    bench: &Workbench,
+    flake: &str,
+    host: &str,
+    function: &str,
+) -> serde_json::Value {
+    let lock = bench.read(&format!("{flake}/flake.lock"));
+    let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
+    let flk = lock["nodes"]["flk"]["locked"]["path"].as_str().unwrap();
+    let output = Command::new("nix")
+        .args(["--extra-experimental-features", "nix-command flakes", "eval"])
+        .args(["--impure", "--json", "--no-write-lock-file"])
+        .arg(format!("{}#nixosConfigurations.{host}", bench.at(flake).display()))
+        .arg("--apply")
+        .arg(format!(
+            "host: map ({function}) [ host ((import {flk}/nix/extend.nix {{ flk = \"{flk}\"; name = \"{host}\"; }}).extend host) ]"
+        ))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// `/iso/devos` on a machine without a network: its hosts evaluate by what the ISO's store has, the sources of inputs' inputs among it.

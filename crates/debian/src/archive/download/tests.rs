@@ -93,7 +93,7 @@ fn files_arrive_checked_and_in_order() {
         let body = path.repeat(1000).into_bytes();
         (200, body.len() as u64, body)
     }));
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let files: Vec<File> = (0..7)
         .map(|number| {
             let path = format!("pool/{number}~1.deb");
@@ -105,7 +105,7 @@ fn files_arrive_checked_and_in_order() {
     let progress = |done: u64| {
         most.fetch_max(done, Ordering::Relaxed);
     };
-    let paths = run(&mirrors, &files, folder.path(), &progress).unwrap();
+    let paths = run(&mirrors, &files, directory.path(), &progress).unwrap();
     assert_eq!(most.load(Ordering::Relaxed), total);
     for (file, path) in files.iter().zip(&paths) {
         assert_eq!(fs::read(path).unwrap(), file.path.repeat(1000).as_bytes());
@@ -113,9 +113,9 @@ fn files_arrive_checked_and_in_order() {
     }
     // Again, with no mirror: all of it is there.
     let nowhere =
-        Mirrors::discover(folder.path(), (Some("http://127.0.0.1:9"), None), None).unwrap();
+        Mirrors::discover(directory.path(), (Some("http://127.0.0.1:9"), None), None).unwrap();
     assert_eq!(
-        run(&nowhere, &files, folder.path(), &|_| {}).unwrap(),
+        run(&nowhere, &files, directory.path(), &|_| {}).unwrap(),
         paths
     );
 }
@@ -135,9 +135,9 @@ fn a_broken_connection_is_taken_up_where_it_broke() {
         };
         (if start > 0 { 206 } else { 200 }, length, body)
     }));
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let wanted = file("pool/a.deb", &content());
-    let paths = run(&mirrors, &[wanted], folder.path(), &|_| {}).unwrap();
+    let paths = run(&mirrors, &[wanted], directory.path(), &|_| {}).unwrap();
     assert_eq!(fs::read(&paths[0]).unwrap(), content());
     assert_eq!(*asked.lock().unwrap(), [0, 120_000]);
 }
@@ -151,18 +151,18 @@ fn a_damaged_file_is_fetched_anew() {
         }
         (200, body.len() as u64, body)
     }));
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let wanted = file("pool/a.deb", &content());
     let paths = run(
         &mirrors,
         std::slice::from_ref(&wanted),
-        folder.path(),
+        directory.path(),
         &|_| {},
     )
     .unwrap();
     assert_eq!(fs::read(&paths[0]).unwrap(), content());
     assert_eq!(
-        fs::read_dir(folder.path().join(&wanted.sha256))
+        fs::read_dir(directory.path().join(&wanted.sha256))
             .unwrap()
             .count(),
         1
@@ -172,9 +172,9 @@ fn a_damaged_file_is_fetched_anew() {
 #[test]
 fn what_is_gone_says_to_update() {
     let mirrors = mirror(Arc::new(|_, _, _| (404, 0, Vec::new())));
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let wanted = file("pool/old_1.deb", b"old");
-    let error = run(&mirrors, &[wanted], folder.path(), &|_| {}).unwrap_err();
+    let error = run(&mirrors, &[wanted], directory.path(), &|_| {}).unwrap_err();
     assert!(matches!(error, Error::Gone { .. }));
     assert_eq!(
         error.to_string(),
@@ -213,18 +213,18 @@ fn what_may_be_the_mirror_is_asked_in_order() {
         [&right, &foreign, &wrong],
         [&wrong, &right, &foreign],
     ] {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let mirrors = sources(&addresses.map(String::as_str));
-        let paths = run(&mirrors, &files, folder.path(), &|_| {}).unwrap();
+        let paths = run(&mirrors, &files, directory.path(), &|_| {}).unwrap();
         assert_eq!(paths.len(), 2);
         assert!(paths.iter().all(|path| fs::read(path).unwrap() == content));
     }
-    // Where nobody has it, the first one's answer is told.
-    let folder = tempfile::tempdir().unwrap();
+    // Where nobody has it, the first one's answer is reported.
+    let directory = tempfile::tempdir().unwrap();
     let error = run(
         &sources(&[&foreign, &wrong]),
         &files,
-        folder.path(),
+        directory.path(),
         &|_| {},
     )
     .unwrap_err();
@@ -245,14 +245,14 @@ fn what_is_not_debians_is_not_taken_for_its_mirror() {
         (200, text.len() as u64, text)
     }));
     let with_password = unsigned.replace("http://", "http://op:hidden@");
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let client = Client::new(Proxies::default()).unwrap();
     let options = Update {
         suite: "trixie",
         components: &["main"],
         keyring: &keyring,
         now: std::time::SystemTime::now(),
-        directory: folder.path(),
+        directory: directory.path(),
     };
     let error = update(
         &client,

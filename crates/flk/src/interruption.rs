@@ -16,7 +16,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::ui;
+use crate::{ownership, ui};
 
 /// What is said of work that was interrupted.
 pub(crate) const INTERRUPTED: &str = "error: interrupted\n";
@@ -168,6 +168,7 @@ fn stop() {
 
 fn leave() -> ! {
     clear();
+    ownership::give_back();
     ui::failure(INTERRUPTED);
     ui::end(1);
     std::process::exit(1);

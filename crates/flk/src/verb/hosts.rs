@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use flk_address::redact;
 use flk_nix::{Event, quote};
 use serde::Serialize;
 use serde_json::Value;
@@ -72,7 +73,7 @@ fn evaluate(workspace: &Workspace) -> Result<Vec<Host>> {
         &workspace.flake,
         "nixosConfigurations",
         &format!("builtins.mapAttrs (_: {HOST})"),
-        &mut |event| quietly(&phase, event),
+        &mut |event| quietly(workspace, &phase, event),
     );
     let hosts: Vec<Host> = match together {
         Ok(Value::Object(all)) => all
@@ -80,7 +81,7 @@ fn evaluate(workspace: &Workspace) -> Result<Vec<Host>> {
             .map(|(name, json)| good(workspace, name, &json))
             .collect(),
         _ => {
-            let names = host_names(workspace, &mut |event| quietly(&phase, event))?;
+            let names = host_names(workspace, &mut |event| quietly(workspace, &phase, event))?;
             phase.set(0, names.len() as u64);
             apart(workspace, &names, &mut phase)?
         }
@@ -149,15 +150,16 @@ fn in_a_line(error: &flk_nix::Error) -> String {
     }
 }
 
+/// The list goes to standard output, past what hides secrets elsewhere.
 fn joined(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    redact(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Warnings are about hosts, one by one; here they would drown the list.
-fn quietly(phase: &Phase, event: Event) {
+fn quietly(workspace: &Workspace, phase: &Phase, event: Event) {
     match event {
         Event::Warning(_) if !ui::is_verbose() => {}
-        event => tell(phase, event),
+        event => tell(phase, workspace.in_users_terms(event)),
     }
 }
 

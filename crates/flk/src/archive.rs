@@ -88,7 +88,6 @@ pub(crate) fn provide_to(
 /// Asks each mirror that the files come from whether it is there; gives the mirror that did not answer, and why.
 pub(crate) fn reach(files: &[ArchiveFile]) -> Result<(), (String, flk_debian::Error)> {
     let nowhere = |error| ("no mirror at all".to_owned(), error);
-    // Of several that may be the mirror, one is enough.
     let mirrors = mirrors().map_err(nowhere)?;
     let client = client().map_err(nowhere)?;
     let mut asked: Vec<&str> = Vec::new();
@@ -100,6 +99,7 @@ pub(crate) fn reach(files: &[ArchiveFile]) -> Result<(), (String, flk_debian::Er
         // Says which variable to set where there is none.
         mirrors.address(&file.mirror, &file.path).map_err(nowhere)?;
         let mut first = None;
+        // Of several that may be the mirror, one is enough.
         for base in mirrors.bases(&file.mirror) {
             match client.reach(&base.join(&file.path)) {
                 Ok(()) => {

@@ -20,7 +20,9 @@ use rustix::fs::Access;
 
 use crate::{
     error::{Context, Failure, Result},
-    place, ui,
+    place,
+    shell::quoted,
+    ui,
 };
 
 /// Where NixOS and the built-in channel have the sudo that is setuid: the one in the system's own `bin` is not.
@@ -259,7 +261,7 @@ fn shown(word: &OsStr) -> String {
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.into_owned();
     }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    quoted(&text)
 }
 
 #[cfg(test)]

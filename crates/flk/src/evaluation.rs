@@ -152,14 +152,14 @@ fn memory(workspace: &Workspace, host: &str, wanted: Wanted) -> Result<Option<Pa
     };
     let wanted = match wanted {
         Wanted::Image(settings) => settings.expression(),
-        Wanted::System => "system".to_owned(),
+        Wanted::System => "system",
     };
     let mut hasher = blake3::Hasher::new();
     for part in [
         digest,
         &workspace.channel.nar_hash,
         host,
-        &wanted,
+        wanted,
         &workspace.nix.version().to_string(),
     ] {
         hasher.update(part.as_bytes()).update(&[0]);
@@ -247,7 +247,7 @@ fn logins(workspace: &Workspace, host: &str, document: &serde_json::Value) -> Re
     };
     let checked = document.check(&logins::Terms {
         host,
-        relocate: &|file| workspace.own_name(file),
+        relocate: &|file| workspace.in_users_words(file),
         now: SystemTime::now(),
     })?;
     for note in checked.notes {
@@ -302,7 +302,8 @@ fn no_system(host: &str, kind: &str) -> Failure {
     .hint("it has to be what `nixpkgs.lib.nixosSystem` or `flk.lib.mkHosts` gives")
 }
 
-fn unknown_host(host: &str, known: &[&str]) -> Failure {
+/// The failure of a name that no host has.
+pub(crate) fn unknown_host(host: &str, known: &[&str]) -> Failure {
     if known.is_empty() {
         return no_hosts();
     }
@@ -319,19 +320,13 @@ pub(crate) fn no_hosts() -> Failure {
 
 /// The failure of a flake that has no hosts at all, if this is that.
 pub(crate) fn without_hosts(workspace: &Workspace, error: &flk_nix::Error) -> Option<Failure> {
-    let flk_nix::Error::Evaluation(failure) = error else {
-        return None;
-    };
-    failure
-        .message
-        .contains("does not provide attribute")
-        .then(|| {
-            Failure::new(format!(
-                "{} has no hosts: its flake.nix gives no `nixosConfigurations`",
-                workspace.repository.root.display()
-            ))
-            .hint("nixosConfigurations = flk.lib.mkHosts { inherit self; };")
-        })
+    error.is_missing_output().then(|| {
+        Failure::new(format!(
+            "{} has no hosts: its flake.nix gives no `nixosConfigurations`",
+            workspace.repository.root.display()
+        ))
+        .hint("nixosConfigurations = flk.lib.mkHosts { inherit self; };")
+    })
 }
 
 /// Shows an event of Nix.
@@ -361,7 +356,8 @@ pub(crate) fn tell(phase: &Phase, event: Event) {
         Event::Log { derivation, line } => {
             ui::detail(format_args!("{}> {line}", short_name(&derivation)));
         }
-        Event::Warning(text) => warn_once(text),
+        // A host and its live system warn of the same.
+        Event::Warning(text) if is_new(&text) => ui::warn(text),
         Event::Untrusted { setting } => tell_untrusted(&setting),
         Event::Unsandboxed { reason } => ui::note(format_args!(
             "note: Nix's sandbox does not work here ({reason}); building without it"
@@ -370,24 +366,16 @@ pub(crate) fn tell(phase: &Phase, event: Event) {
     }
 }
 
-/// A host and its live system warn of the same.
-fn warn_once(text: String) {
-    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if !told.contains(&text) {
-        ui::warn(&text);
-        told.insert(text);
-    }
+/// Whether this is said for the first time.
+fn is_new(text: &str) -> bool {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    said.insert(text.to_owned())
 }
 
 /// Says once that a setting has no effect, and what would give it one.
 fn tell_untrusted(setting: &str) {
-    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let is_new = TOLD
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(setting.to_owned());
-    if !is_new {
+    if !is_new(setting) {
         return;
     }
     let or_the_cache = match setting.strip_prefix("substituters ") {

@@ -20,7 +20,6 @@ use crate::{
     git::Git,
     place::{Places, home, write_whole},
     repository::{ChannelKind, PIN, Repository},
-    sources::{copy_directory, copy_files},
     ui,
 };
 
@@ -227,7 +226,8 @@ pub(crate) fn flake(
         git.changed.extend(own);
         git.changed.sort();
     }
-    let source = source(repository, nix, places)?;
+    // The locks also while git does not track them yet.
+    let source = repository.in_store(nix, places, &OWN)?;
     let folder = places.scratch("flake")?;
     let text = text(
         chosen,
@@ -287,27 +287,6 @@ fn pin(repository: &mut Repository, places: &Places) -> Result<()> {
 fn refresh(repository: &mut Repository) -> Result<()> {
     repository.git = Git::read(&repository.root)?;
     Ok(())
-}
-
-/// The folder's files in the store: what git tracks, or all; the locks also while git does not track them yet.
-fn source(repository: &Repository, nix: &Nix, places: &Places) -> Result<String> {
-    let scratch = places.scratch("repository")?;
-    let copy = scratch.path().join("source");
-    match &repository.git {
-        Some(_) => {
-            let mut files = Git::files(&repository.root)?;
-            let own = OWN.iter().map(PathBuf::from);
-            files.extend(own.filter(|file| repository.root.join(file).exists()));
-            files.sort();
-            files.dedup();
-            copy_files(&repository.root, &copy, &files)?;
-        }
-        None => {
-            repository.refuse_own_files(places)?;
-            copy_directory(&repository.root, &copy)?;
-        }
-    }
-    Ok(nix.add_path(&copy, "source")?)
 }
 
 /// `flake.nix`, whose inputs have to be written out.

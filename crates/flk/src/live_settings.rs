@@ -24,9 +24,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// As a Nix expression: values of `flk.live.*`.
-    pub(crate) fn expression(self) -> String {
-        format!("{{ allowNoKeys = {}; }}", self.allow_no_keys)
+    /// As a Nix expression: values of `flk.live.*`, and nothing that the command line does not say.
+    pub(crate) fn expression(self) -> &'static str {
+        if self.allow_no_keys {
+            "{ allowNoKeys = true; }"
+        } else {
+            "{ }"
+        }
     }
 
     /// The same over what the flake's output `flk.HOST.live` says.
@@ -35,22 +39,15 @@ impl Settings {
     /// The output is not a set of these options, or does not evaluate.
     pub(crate) fn with_output(self, workspace: &Workspace, host: &str) -> Result<String> {
         // flk makes the flake of a directory that has none, with no such output.
-        if workspace.repository.is_hosts_folder() {
-            return Ok(self.expression());
-        }
-        match output_of(workspace, host)? {
-            None => Ok(self.expression()),
-            Some(json) => Ok(format!(
-                "(builtins.fromJSON {} // {})",
-                quote(&json.to_string()),
-                // Not to take back what the output says.
-                if self.allow_no_keys {
-                    self.expression()
-                } else {
-                    "{ }".to_owned()
-                }
-            )),
-        }
+        let output = match workspace.repository.is_hosts_folder() {
+            true => None,
+            false => output_of(workspace, host)?,
+        };
+        let own = self.expression();
+        Ok(match output {
+            None => own.to_owned(),
+            Some(json) => format!("(builtins.fromJSON {} // {own})", quote(&json.to_string())),
+        })
     }
 }
 
@@ -62,11 +59,7 @@ fn output_of(workspace: &Workspace, host: &str) -> Result<Option<Value>> {
         .evaluate(&workspace.flake, &attribute, AS_JSON, &mut |_| {});
     let json = match evaluated {
         Ok(json) => json,
-        Err(flk_nix::Error::Evaluation(failure))
-            if failure.message.contains("does not provide attribute") =>
-        {
-            return Ok(None);
-        }
+        Err(error) if error.is_missing_output() => return Ok(None),
         Err(error) => {
             return Err(
                 Failure::new(format!("the output flk.{host}.live does not evaluate"))

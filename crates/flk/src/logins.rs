@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::SystemTime};
 
-use flk_identity::{AuthorizedKey, KeyFault, Login, authorized_key, authorized_keys};
+use flk_identity::{AuthorizedKey, KeyFault, Login, authorized_key, keys_of_file};
 use jiff::civil::Date;
 use serde::Deserialize;
 
@@ -190,14 +190,7 @@ impl User {
         });
         let files = self.key_files.iter().flat_map(|file| {
             let path = (terms.relocate)(&file.path);
-            let mut lines = authorized_keys(&file.text);
-            if lines.is_empty() {
-                let fault = match file.text.trim().is_empty() {
-                    true => KeyFault::Empty,
-                    false => KeyFault::Comment,
-                };
-                lines.push((1, Err(fault)));
-            }
+            let lines = keys_of_file(&file.text);
             lines.into_iter().map(move |(line, key)| Read {
                 place: format!("{path}:{line}"),
                 is_element: false,

@@ -22,6 +22,7 @@ mod repository;
 mod request;
 mod running_system;
 mod session;
+mod shell;
 mod sources;
 mod spelling;
 mod ui;

@@ -188,6 +188,21 @@ pub(crate) fn home() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute())
 }
 
+/// The user's public keys, `~/.ssh/*.pub`, by name.
+pub(crate) fn public_key_files() -> Vec<PathBuf> {
+    let directory = home().map(|home| home.join(".ssh"));
+    let mut files: Vec<PathBuf> = directory
+        .into_iter()
+        .flat_map(fs::read_dir)
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pub"))
+        .collect();
+    files.sort();
+    files
+}
+
 /// What the user is called; empty if nobody says it.
 pub(crate) fn operator() -> String {
     env::var("USER").unwrap_or_default()

@@ -1,7 +1,6 @@
 //! Why a host does not evaluate, in terms of the user's files: the file and line that an error comes from, and all the packages that are missing.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -79,7 +78,7 @@ fn missing_packages(
     host: &str,
     failure: &EvaluationFailure,
 ) -> Option<Vec<Missing>> {
-    let source = PathBuf::from(workspace.sources().ok()?.source);
+    let source = PathBuf::from(&workspace.sources().ok()?.source);
     let mut asked: Vec<(String, PackageName)> = Vec::new();
     for file in files_of(workspace, host, &source, failure) {
         let Ok(text) = fs::read_to_string(source.join(&file)) else {
@@ -111,16 +110,14 @@ fn missing_packages(
     );
     let checked: Checked = serde_json::from_value(ask(workspace, &apply)?).ok()?;
     // Each once, where it is first asked for.
-    let mut found: BTreeMap<Vec<String>, Missing> = BTreeMap::new();
-    let mut order = Vec::new();
+    let mut found: Vec<Missing> = Vec::new();
     for (((place, _), path), near) in asked.into_iter().zip(checked.missing).zip(checked.near) {
         let Some(path) = path else { continue };
-        if !found.contains_key(&path) {
-            order.push(path.clone());
-            found.insert(path.clone(), Missing { path, place, near });
+        if found.iter().all(|one| one.path != path) {
+            found.push(Missing { path, place, near });
         }
     }
-    Some(order.iter().filter_map(|path| found.remove(path)).collect())
+    Some(found)
 }
 
 /// The user's files that a host is made of, from the repository's root: as the evaluation of its modules says, or else its own and the one that failed.
@@ -231,7 +228,7 @@ pub(crate) fn point_at_users_file(
         return;
     }
     if let Some((name, file)) = missing_argument(failure) {
-        let line = source.and_then(|source| line_of(&source.join(&file), &name, 0));
+        let line = source.and_then(|source| line_of(&source.join(&file), &name));
         failure.message = format!(
             "An argument that a module asks for is given by nobody:\n  - {name} ({file}{})\n\
              Give it in `specialArgs' of `mkHosts' or `nixosSystem'. What `_module.args' gives, `imports' must not depend on.",
@@ -308,8 +305,8 @@ fn missing_file(message: &str) -> Option<&str> {
     is_missing.then(|| path.rsplit('/').next().unwrap_or(path))
 }
 
-/// The first line of a file, after some, that has a word.
-fn line_of(file: &Path, word: &str, after: usize) -> Option<u32> {
+/// The first line of a file that has a word.
+fn line_of(file: &Path, word: &str) -> Option<u32> {
     let text = fs::read_to_string(file).ok()?;
     let is_part = |c: char| c.is_alphanumeric() || "_'-".contains(c);
     let has = |line: &str| {
@@ -317,8 +314,8 @@ fn line_of(file: &Path, word: &str, after: usize) -> Option<u32> {
             !line[..at].ends_with(is_part) && !line[at + word.len()..].starts_with(is_part)
         })
     };
-    let found = text.lines().skip(after).position(has)?;
-    u32::try_from(after + found + 1).ok()
+    let found = text.lines().position(has)?;
+    u32::try_from(found + 1).ok()
 }
 
 /// The first Nix file in a directory, by its path from there, that mentions a word, and the line.
@@ -333,7 +330,7 @@ fn mention(folder: &Path, word: &str) -> Option<(String, u32)> {
         entries.sort();
         for path in &entries {
             if path.extension().is_some_and(|extension| extension == "nix")
-                && let Some(line) = line_of(path, word, 0)
+                && let Some(line) = line_of(path, word)
             {
                 let file = path.strip_prefix(folder).ok()?;
                 return Some((file.to_string_lossy().into_owned(), line));

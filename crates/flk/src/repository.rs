@@ -267,26 +267,38 @@ impl Repository {
                 return Ok((self.flake_in_place(), digest));
             }
             // What this Nix would not find is taken there: the flake's own directory, since Nix 2.8 knows no `dir` of a path.
-            let scratch = places.scratch("repository")?;
-            let copy = scratch.path().join("source");
-            copy_files(&self.root, &copy, &Git::files(&self.root)?)?;
-            let source = nix.add_path(&copy, "source")?;
+            let source = self.in_store(nix, places, &[])?;
             return Ok((Flake::path(Path::new(&source)), digest));
         }
         if let Some(reference) = &self.fetched {
             let digest = format!("{} {reference}", self.root.display());
             return Ok((Flake::reference_to(reference), digest));
         }
-        let scratch = places.scratch("repository")?;
-        self.refuse_own_files(places)?;
-        let copy = scratch.path().join("source");
-        copy_directory(&self.root, &copy)?;
-        let source = nix.add_path(&copy, "source")?;
+        let source = self.in_store(nix, places, &[])?;
         Ok((Flake::path(Path::new(&source)), source))
     }
 
+    /// A copy of the directory's files in the store: what git tracks, and `besides`; without git, all.
+    pub(crate) fn in_store(&self, nix: &Nix, places: &Places, besides: &[&str]) -> Result<String> {
+        let scratch = places.scratch("repository")?;
+        let copy = scratch.path().join("source");
+        if self.git.is_some() {
+            let mut files = Git::files(&self.root)?;
+            let besides = besides.iter().map(PathBuf::from);
+            files.extend(besides.filter(|file| self.root.join(file).exists()));
+            // In a merge conflict, git lists a file once for each side.
+            files.sort();
+            files.dedup();
+            copy_files(&self.root, &copy, &files)?;
+        } else {
+            self.refuse_own_files(places)?;
+            copy_directory(&self.root, &copy)?;
+        }
+        Ok(nix.add_path(&copy, "source")?)
+    }
+
     /// Refuses a folder that flk's own files are in, as a home folder is: a copy of it would have the operator's secret, and itself, in it.
-    pub(crate) fn refuse_own_files(&self, places: &Places) -> Result<()> {
+    fn refuse_own_files(&self, places: &Places) -> Result<()> {
         let own = [places.data().to_owned(), places.cache_folder("")];
         let has_own = own.iter().any(|folder| {
             fs::canonicalize(folder).is_ok_and(|folder| folder.starts_with(&self.root))

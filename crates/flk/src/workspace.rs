@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Instant,
 };
 
@@ -54,6 +55,8 @@ pub(crate) struct Workspace {
     pub(crate) flake: Flake,
     /// Names everything that an evaluation depends on; none if it depends on more.
     pub(crate) digest: Option<String>,
+    /// Where the store has its sources, once Nix was asked.
+    sources: OnceLock<FlakeSources>,
 }
 
 impl Workspace {
@@ -103,6 +106,7 @@ impl Workspace {
             places,
             channel,
             flake,
+            sources: OnceLock::new(),
         })
     }
 
@@ -140,11 +144,15 @@ impl Workspace {
             nix,
             places,
             channel,
+            sources: OnceLock::new(),
         })
     }
 
     /// The repository's files as Nix sees them, and its inputs', in the store.
-    pub(crate) fn sources(&self) -> Result<FlakeSources> {
+    pub(crate) fn sources(&self) -> Result<&FlakeSources> {
+        if let Some(sources) = self.sources.get() {
+            return Ok(sources);
+        }
         let mut sources = self.nix.flake_sources(&self.flake).context(|| {
             format!(
                 "cannot read the flake at {}",
@@ -156,28 +164,21 @@ impl Workspace {
         {
             sources.source = source;
         }
-        Ok(sources)
+        Ok(self.sources.get_or_init(|| sources))
     }
 
-    /// A file of the repository, as Nix names it, as the user does.
-    pub(crate) fn own_name(&self, file: &str) -> String {
-        let sources = self.sources().map(|sources| sources.source);
-        let top = self.repository.git.as_ref().map(|git| &git.top);
-        let top = top.unwrap_or(&self.repository.root);
-        let file = Path::new(file);
-        let folders = sources.iter().map(Path::new).chain([top.as_path()]);
-        folders
-            .filter_map(|folder| file.strip_prefix(folder).ok())
-            .next()
-            .unwrap_or(file)
-            .display()
-            .to_string()
+    /// A text of Nix's in which the user's files are called as in the repository.
+    pub(crate) fn in_users_words(&self, text: &str) -> String {
+        let mut failure = EvaluationFailure::default();
+        failure.message = text.to_owned();
+        self.localise(&mut failure);
+        failure.message
     }
 
     /// Names the user's files as they are called in the repository, and gives where Nix has it.
-    fn localise(&self, failure: &mut EvaluationFailure) -> Option<String> {
-        let source = self.sources().ok().map(|sources| sources.source);
-        if let Some(source) = &source {
+    fn localise(&self, failure: &mut EvaluationFailure) -> Option<&str> {
+        let source = self.sources().ok().map(|sources| sources.source.as_str());
+        if let Some(source) = source {
             failure.relocate(source, "");
         }
         // Newer versions of Nix name a file of a git repository by where it really is.
@@ -198,10 +199,7 @@ impl Workspace {
         for prefix in ["trace: ", "evaluation warning: ", "warning: "] {
             text = text.strip_prefix(prefix).unwrap_or(text);
         }
-        let mut warning = EvaluationFailure::default();
-        warning.message = text.to_owned();
-        self.localise(&mut warning);
-        Event::Warning(warning.message)
+        Event::Warning(self.in_users_words(text))
     }
 
     /// Says where an evaluation failed in terms of the user's files.
@@ -210,8 +208,7 @@ impl Workspace {
             return error;
         };
         let source = self.localise(&mut failure);
-        let source = source.as_deref().map(Path::new);
-        point_at_users_file(&mut failure, source, ui::is_verbose());
+        point_at_users_file(&mut failure, source.map(Path::new), ui::is_verbose());
         flk_nix::Error::Evaluation(failure)
     }
 }
@@ -232,8 +229,6 @@ pub(crate) fn refuse_channel(repository: &Repository, channel: Option<&str>) -> 
 pub(crate) fn find_nix(kind: ChannelKind) -> Result<Nix> {
     let options = Options {
         without_default_substituter: kind == ChannelKind::Debian,
-        // An error's place among the user's files is in it.
-        show_trace: true,
         initial_heap: place::initial_heap(),
     };
     Ok(Nix::find(&search_path(), options)?.with_request(request()))

@@ -224,6 +224,19 @@ pub fn authorized_keys(text: &str) -> Vec<(usize, Result<AuthorizedKey, KeyFault
         .collect()
 }
 
+/// The same for a file that is there for its keys: one that has none is a fault.
+pub fn keys_of_file(text: &str) -> Vec<(usize, Result<AuthorizedKey, KeyFault>)> {
+    let mut lines = authorized_keys(text);
+    if lines.is_empty() {
+        let fault = match text.trim().is_empty() {
+            true => KeyFault::Empty,
+            false => KeyFault::Comment,
+        };
+        lines.push((1, Err(fault)));
+    }
+    lines
+}
+
 /// Whether a text is a private key, or has one in it.
 pub fn is_private_key(text: &str) -> bool {
     PRIVATE.iter().any(|mark| text.contains(mark))

@@ -35,7 +35,7 @@ mod store;
 mod verdict;
 
 pub use authorized_keys::{
-    AuthorizedKey, KeyFault, authorized_key, authorized_keys, is_private_key,
+    AuthorizedKey, KeyFault, authorized_key, authorized_keys, is_private_key, keys_of_file,
 };
 pub use error::Error;
 pub use exchange::prove;

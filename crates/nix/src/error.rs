@@ -73,6 +73,13 @@ pub enum Error {
     Interrupted,
 }
 
+impl Error {
+    /// Whether a flake does not have the output that was asked for.
+    pub fn is_missing_output(&self) -> bool {
+        matches!(self, Self::Evaluation(failure) if failure.message.contains("does not provide attribute"))
+    }
+}
+
 /// A derivation that did not build.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} failed to build: {reason}", .derivation.as_deref().unwrap_or("the derivation"))]

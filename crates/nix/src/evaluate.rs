@@ -179,9 +179,8 @@ impl Nix {
             // Nix's cache remembers that something failed, but not why.
             command.args(["--option", "eval-cache", "false"]);
             command.args(["--log-format", "internal-json"]);
-            if self.options().show_trace {
-                command.arg("--show-trace");
-            }
+            // An error's place among the user's files is in the trace.
+            command.arg("--show-trace");
             if let Some(bytes) = self.options().initial_heap {
                 command.env(INITIAL_HEAP, bytes.to_string());
             }

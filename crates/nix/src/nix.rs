@@ -59,8 +59,6 @@ impl Version {
 pub struct Options {
     /// No public cache has what will be built: leave the default substituter out, unless the user has configured others.
     pub without_default_substituter: bool,
-    /// Evaluation errors with Nix's whole trace.
-    pub show_trace: bool,
     /// The heap that an evaluation begins with, in bytes: the garbage collector runs first when it is full. `None`: Nix's own.
     pub initial_heap: Option<u64>,
 }

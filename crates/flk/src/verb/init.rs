@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use flk_identity::{KeyFault, authorized_keys};
+use flk_identity::{KeyFault, keys_of_file};
 
 use crate::{
     archive,
@@ -154,20 +154,9 @@ fn tell_keys(keys: &[Key]) {
 }
 
 fn own_keys() -> Vec<Key> {
-    let Some(folder) = place::home().map(|home| home.join(".ssh")) else {
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pub"))
-        .collect();
-    files.sort();
-    let keys = files.iter().filter_map(|file| {
-        let content = fs::read_to_string(file).ok()?;
-        is_public_key(&content).then(|| (file.clone(), content))
+    let keys = place::public_key_files().into_iter().filter_map(|file| {
+        let content = fs::read_to_string(&file).ok()?;
+        fault(&content).is_none().then_some((file, content))
     });
     named(keys.collect())
 }
@@ -204,19 +193,9 @@ fn given_keys(files: &[PathBuf]) -> Result<Vec<Key>> {
     Ok(named(keys))
 }
 
-/// Whether it has a key, and nothing else than keys and comments.
-fn is_public_key(content: &str) -> bool {
-    let lines = authorized_keys(content);
-    !lines.is_empty() && lines.iter().all(|(_, key)| key.is_ok())
-}
-
 /// The first line of a file that is no key, and why.
 fn fault(content: &str) -> Option<(usize, KeyFault)> {
-    let lines = authorized_keys(content);
-    if lines.is_empty() {
-        return Some((1, KeyFault::Empty));
-    }
-    lines
+    keys_of_file(content)
         .into_iter()
         .find_map(|(line, key)| Some((line, key.err()?)))
 }

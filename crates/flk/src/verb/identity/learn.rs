@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     error::{Context, Failure, Result},
+    shell::quoted,
     ui,
     verb::{
         discover::search::identities_file,
@@ -71,11 +72,6 @@ fn unquoted(word: &str) -> String {
     word.trim_end_matches(';')
         .trim_matches(['\'', '"'])
         .to_owned()
-}
-
-/// As one word for the shell there.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Reads what was installed, and records it.
@@ -203,19 +199,5 @@ mod tests {
         ] {
             assert_eq!(of(line), None, "{line}");
         }
-    }
-
-    #[test]
-    fn a_folder_is_one_word_for_the_shell() {
-        assert_eq!(quoted("/a b'; reboot"), "'/a b'\\''; reboot'");
-        // Read by a shell.
-        let texts: Vec<String> = (' '..='~').map(|c| format!("{c}a{c}{c} '{c}")).collect();
-        let words: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
-        let output = std::process::Command::new("sh")
-            .args(["-c", &format!("printf '%s\\n' {}", words.join(" "))])
-            .output()
-            .unwrap();
-        let read = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(read.lines().collect::<Vec<_>>(), texts);
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     archive,
     error::{Context, Failure, Result},
-    evaluation::tell,
+    evaluation::{tell, unknown_host},
     refusal::refuse,
     repository::{ChannelKind, Repository},
     ui::{Phase, Unit},
@@ -169,15 +169,12 @@ fn evaluated(repository: &Path, args: &Args) -> Result<System> {
             &workspace.flake,
             "nixosConfigurations",
             &apply,
-            &mut |event| tell(&phase, event),
+            &mut |event| tell(&phase, workspace.in_users_terms(event)),
         )
         .map_err(|error| refuse(&workspace, host, error))?;
     if let Some(known) = json["known"].as_array() {
         let known: Vec<&str> = known.iter().filter_map(|name| name.as_str()).collect();
-        return Err(
-            Failure::new(format!("there is no host {host} in this repository"))
-                .hint(format!("it has: {}", known.join(", "))),
-        );
+        return Err(unknown_host(host, &known));
     }
     let text = |name: &str| {
         json[name]

@@ -209,18 +209,9 @@ fn live_user(pin: &Pin) -> String {
 /// The fingerprints of the operator's keys: those of ~/.ssh, and those that the agent has.
 fn own_keys() -> Vec<String> {
     let mut lines = String::new();
-    let folder = place::home().map(|home| home.join(".ssh"));
-    for entry in folder
-        .into_iter()
-        .flat_map(std::fs::read_dir)
-        .flatten()
-        .flatten()
-    {
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "pub") {
-            lines += &std::fs::read_to_string(&path).unwrap_or_default();
-            lines.push('\n');
-        }
+    for file in place::public_key_files() {
+        lines += &std::fs::read_to_string(&file).unwrap_or_default();
+        lines.push('\n');
     }
     if let Some(program) = place::program("ssh-add", &[])
         && let Ok(listed) = Command::new(program)
